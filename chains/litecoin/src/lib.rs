@@ -1,0 +1,1 @@
+//! Litecoin: parameters, scrypt proof of work, block rules with segwit and MWEB

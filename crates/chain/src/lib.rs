@@ -1,0 +1,1 @@
+//! What a chain is to the relay: headers, targets, merkle roots, transactions, findings

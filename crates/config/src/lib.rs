@@ -1,0 +1,1 @@
+//! Configuration: one TOML file per chain, errors that name file, line, key, value and remedy

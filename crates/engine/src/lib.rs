@@ -1,0 +1,1 @@
+//! actix actors: lifecycle and policy of chains, peers and nodes

@@ -1,0 +1,1 @@
+//! HTTP: the pools' JSON-RPC front door, REST, status, metrics, probes

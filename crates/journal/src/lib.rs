@@ -1,0 +1,1 @@
+//! Open blocks on disk: append, sync, replay

@@ -1,0 +1,1 @@
+//! Sockets: dialling, options, reader and writer tasks, lanes

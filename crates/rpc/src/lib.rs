@@ -1,0 +1,1 @@
+//! JSON-RPC client to the pool's own nodes

@@ -1,0 +1,1 @@
+//! P2P framing and messages of the Bitcoin family, generic over a chain's dialect
