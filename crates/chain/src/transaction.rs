@@ -1,0 +1,254 @@
+//! The layout of a transaction, found without understanding scripts.
+//!
+//! The form is Bitcoin's (BIP144): version, an optional marker with a byte of flags, inputs, outputs, the witness if
+//! flag 1 says so, lock time. What further flags mean is a chain's own business: [`scan`] asks it.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use wire::{DecodeError, Encode, Reader, Txid, Wtxid, sha256d};
+
+/// The flag that says that witnesses follow the outputs.
+pub const WITNESS_FLAG: u8 = 1;
+
+/// The shortest input: outpoint 36, empty script 1, sequence 4.
+const LEAST_INPUT: usize = 41;
+
+/// The shortest output: value 8, empty script 1.
+const LEAST_OUTPUT: usize = 9;
+
+/// Where the parts of a transaction lie, as offsets into the buffer that was scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// First byte.
+    pub start: usize,
+    /// The flags behind the marker; `None` without a marker.
+    pub flags: Option<u8>,
+    /// Counts, inputs and outputs.
+    pub body: Range<usize>,
+    /// The witness of all inputs; empty without flag 1.
+    pub witness: Range<usize>,
+    /// What the chain puts between witness and lock time for flags of its own; usually empty.
+    pub extra: Range<usize>,
+    /// The byte behind the last.
+    pub end: usize,
+    /// Number of inputs.
+    pub inputs: usize,
+    /// Number of outputs.
+    pub outputs: usize,
+}
+
+/// For chains whose transactions know no flag but the witness's.
+///
+/// # Errors
+/// Always: it is asked only when there is such a flag.
+pub fn no_other_flags(flags: u8, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let why = format!("unknown flags {flags:#04x}");
+    Err(DecodeError::Invalid { what: "transaction flags", offset: reader.offset(), why })
+}
+
+/// Finds the parts of the transaction at the reader, and moves behind it. `other_flags` is given the flags besides the
+/// witness's, if any, and must move over what they announce.
+///
+/// # Errors
+/// When the bytes end too early, flags are unknown, or all witnesses are empty although they were announced.
+pub fn scan(
+    reader: &mut Reader<'_>,
+    other_flags: impl FnOnce(u8, &mut Reader<'_>) -> Result<(), DecodeError>,
+) -> Result<Layout, DecodeError> {
+    let start = reader.offset();
+    reader.skip("transaction version", 4)?;
+    let flags = match reader.rest() {
+        // No inputs where flags follow; a zero there would be an empty transaction, which has no place in a block.
+        [0, flags, ..] if *flags != 0 => {
+            reader.skip("transaction flags", 2)?;
+            Some(*flags)
+        }
+        _ => None,
+    };
+    let body = reader.offset();
+    let inputs = reader.count("inputs", usize::MAX, LEAST_INPUT)?;
+    for _ in 0..inputs {
+        reader.skip("outpoint", 36)?;
+        skip_byte_string(reader, "input script")?;
+        reader.skip("sequence", 4)?;
+    }
+    let outputs = reader.count("outputs", usize::MAX, LEAST_OUTPUT)?;
+    for _ in 0..outputs {
+        reader.skip("output value", 8)?;
+        skip_byte_string(reader, "output script")?;
+    }
+    let body = body..reader.offset();
+    let witness = reader.offset();
+    if flags.is_some_and(|flags| flags & WITNESS_FLAG != 0) {
+        let mut any = false;
+        for _ in 0..inputs {
+            let items = reader.count("witness items", usize::MAX, 1)?;
+            any |= items > 0;
+            for _ in 0..items {
+                skip_byte_string(reader, "witness item")?;
+            }
+        }
+        if !any {
+            let why = "a witness is announced and all of it is empty".into();
+            return Err(DecodeError::Invalid { what: "witness", offset: witness, why });
+        }
+    }
+    let witness = witness..reader.offset();
+    let extra = reader.offset();
+    if let Some(others) = flags.map(|flags| flags & !WITNESS_FLAG).filter(|&others| others != 0) {
+        other_flags(others, reader)?;
+    }
+    let extra = extra..reader.offset();
+    reader.skip("lock time", 4)?;
+    Ok(Layout { start, flags, body, witness, extra, end: reader.offset(), inputs, outputs })
+}
+
+fn skip_byte_string(reader: &mut Reader<'_>, what: &'static str) -> Result<(), DecodeError> {
+    let length = reader.count(what, usize::MAX, 1)?;
+    reader.skip(what, length)
+}
+
+/// An input, as far as block rules look at it.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The transaction and output being spent: 32 bytes of txid in wire order, 4 of index.
+    pub outpoint: [u8; 36],
+    /// The script.
+    pub script: Bytes,
+}
+
+/// An output, as far as block rules look at it.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Base units.
+    pub value: i64,
+    /// The script.
+    pub script: Bytes,
+}
+
+impl Layout {
+    /// Whether witnesses were announced.
+    pub fn has_witness(&self) -> bool {
+        !self.witness.is_empty()
+    }
+
+    /// Length of the transaction without marker, witness and extras, in bytes.
+    pub fn stripped_len(&self) -> usize {
+        4 + self.body.len() + 4
+    }
+
+    /// The name in the merkle tree.
+    pub fn txid(&self, buffer: &[u8]) -> Txid {
+        let mut bytes = Vec::with_capacity(self.stripped_len());
+        bytes.extend_from_slice(&buffer[self.start..self.start + 4]);
+        bytes.extend_from_slice(&buffer[self.body.clone()]);
+        bytes.extend_from_slice(&buffer[self.end - 4..self.end]);
+        Txid::from_wire(sha256d(&bytes))
+    }
+
+    /// The hash with witness, without extras; equal to the txid when there is no witness.
+    pub fn wtxid(&self, buffer: &[u8]) -> Wtxid {
+        if !self.has_witness() {
+            return Wtxid::from_wire(*self.txid(buffer).as_wire());
+        }
+        let mut bytes = Vec::with_capacity(self.stripped_len() + 2 + self.witness.len());
+        bytes.extend_from_slice(&buffer[self.start..self.start + 4]);
+        bytes.extend_from_slice(&[0, WITNESS_FLAG]);
+        bytes.extend_from_slice(&buffer[self.body.clone()]);
+        bytes.extend_from_slice(&buffer[self.witness.clone()]);
+        bytes.extend_from_slice(&buffer[self.end - 4..self.end]);
+        Wtxid::from_wire(sha256d(&bytes))
+    }
+
+    /// The inputs and outputs of a scanned transaction.
+    pub fn parts(&self, buffer: &Bytes) -> Option<(Vec<Input>, Vec<Output>)> {
+        let mut reader = Reader::at(buffer, self.body.start);
+        let r = &mut reader;
+        let count = r.count("inputs", self.inputs, LEAST_INPUT).ok()?;
+        let mut inputs = Vec::with_capacity(count);
+        for _ in 0..count {
+            let outpoint = r.array("outpoint").ok()?;
+            let script = r.byte_string("input script", usize::MAX).ok()?;
+            r.skip("sequence", 4).ok()?;
+            inputs.push(Input { outpoint, script });
+        }
+        let count = r.count("outputs", self.outputs, LEAST_OUTPUT).ok()?;
+        let mut outputs = Vec::with_capacity(count);
+        for _ in 0..count {
+            let value = r.i64("output value").ok()?;
+            outputs.push(Output { value, script: r.byte_string("output script", usize::MAX).ok()? });
+        }
+        Some((inputs, outputs))
+    }
+
+    /// Whether it spends nothing: one input whose outpoint is 32 zeros and index 0xffffffff.
+    pub fn is_coinbase(&self, buffer: &[u8]) -> bool {
+        let outpoint = self.body.start + 1;
+        self.inputs == 1
+            && buffer[outpoint..outpoint + 32].iter().all(|&byte| byte == 0)
+            && buffer[outpoint + 32..outpoint + 36].iter().all(|&byte| byte == 0xff)
+    }
+}
+
+/// The height that a coinbase script begins with (BIP34): one of `OP_1` to `OP_16`, or a push of up to four bytes,
+/// little-endian. `None` if it begins with something else.
+pub fn coinbase_height(script: &[u8]) -> Option<u32> {
+    let (&length, rest) = script.split_first()?;
+    match length {
+        0 => Some(0),
+        0x51..=0x60 => Some(u32::from(length - 0x50)),
+        1..=4 => {
+            let digits = rest.get(..length.into())?;
+            let mut bytes = [0; 4];
+            bytes[..digits.len()].copy_from_slice(digits);
+            // The top bit is a sign in script numbers.
+            Some(u32::from_le_bytes(bytes)).filter(|_| digits.last().is_some_and(|&top| top & 0x80 == 0))
+        }
+        _ => None,
+    }
+}
+
+/// The script bytes that a block of `height` must begin with: what [`coinbase_height`] reads.
+pub fn height_push(height: u32) -> Vec<u8> {
+    let mut script = Vec::with_capacity(6);
+    match height {
+        0 => script.push(0),
+        1..=16 => script.push(0x50 + height as u8),
+        _ => {
+            let mut digits = height.to_le_bytes().to_vec();
+            while digits.len() > 1 && digits.last() == Some(&0) {
+                digits.pop();
+            }
+            if digits.last().is_some_and(|&top| top & 0x80 != 0) {
+                digits.push(0);
+            }
+            script.put_byte_string(&digits);
+        }
+    }
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn heights_read_back(height in 0u32..0x8000_0000) {
+            prop_assert_eq!(coinbase_height(&height_push(height)), Some(height));
+        }
+
+        #[test]
+        fn no_bytes_make_the_scan_panic(bytes: Vec<u8>) {
+            let bytes = Bytes::from(bytes);
+            if let Ok(layout) = scan(&mut Reader::new(&bytes), no_other_flags) {
+                layout.txid(&bytes);
+                layout.wtxid(&bytes);
+                layout.is_coinbase(&bytes);
+                prop_assert!(layout.parts(&bytes).is_some());
+            }
+        }
+    }
+}
