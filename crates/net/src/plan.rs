@@ -1,0 +1,65 @@
+//! What is written to a peer: frames that are made once and shared by all.
+
+use bytes::Bytes;
+use wire::{BlockHash, Command, FrameHeader, HEADER_LEN, Message};
+
+/// One frame, ready to be written.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    /// Its command.
+    pub command: Command,
+    /// The 24 bytes in front of the payload, with its checksum.
+    pub header: [u8; HEADER_LEN],
+    /// The payload; shared.
+    pub payload: Bytes,
+}
+
+impl Packet {
+    /// A frame around a payload. Hashes the payload: make it once per block, not once per peer.
+    pub fn new(magic: [u8; 4], command: Command, payload: Bytes) -> Self {
+        let header = FrameHeader::of(magic, command, &payload).to_wire();
+        Self { command, header, payload }
+    }
+
+    /// A frame around a message.
+    pub fn of(magic: [u8; 4], message: &Message) -> Self {
+        Self::new(magic, message.command(), message.encode())
+    }
+
+    /// Its length on the wire, in bytes.
+    pub fn len(&self) -> usize {
+        HEADER_LEN + self.payload.len()
+    }
+
+    /// Never: a frame has a header.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// A short list of frames that belong together, written in order with nothing between them.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The block that the first frame delivers, if that is what the plan is for. What follows it asks what became of
+    /// it.
+    pub block: Option<BlockHash>,
+    /// The frames.
+    pub packets: Vec<Packet>,
+}
+
+impl Plan {
+    /// A single message that delivers nothing.
+    pub fn control(magic: [u8; 4], message: &Message) -> Self {
+        Self { block: None, packets: vec![Packet::of(magic, message)] }
+    }
+
+    /// Its length on the wire, in bytes.
+    pub fn len(&self) -> usize {
+        self.packets.iter().map(Packet::len).sum()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+}

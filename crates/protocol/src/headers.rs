@@ -1,0 +1,347 @@
+//! The header view: the recent chain, and which part of it a peer has.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use chain::Work;
+use wire::{BlockHash, Header, MAX_HEADERS, MAX_LOCATOR};
+
+/// How many blocks behind the tip are kept. As many as one `headers` message holds, so that we can answer any
+/// `getheaders` that a peer at the tip sends, and far more than any reorganisation that matters here.
+pub const DEPTH: u32 = MAX_HEADERS as u32;
+
+/// How many announced hashes are remembered per peer. A peer announces its tip, so the last few are what counts.
+const REMEMBERED: usize = 32;
+
+#[derive(Debug, Clone)]
+struct Entry {
+    header: Header,
+    height: u32,
+    /// Sum of the work from the first header of the view on.
+    work: Work,
+}
+
+/// What came of offering a header to the view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is the new tip.
+    Tip,
+    /// It was added beside the best chain.
+    Branch,
+    /// It was there already.
+    Known,
+    /// Its parent is not in the view; it was not added.
+    Unconnected,
+}
+
+/// The last [`DEPTH`] headers of the chain and its branches, with heights and relative work.
+///
+/// It begins with an *anchor*: the first header that someone trusted, with its height. From then on only headers that
+/// connect are taken.
+///
+/// # Security
+/// The view does not check work. Whoever feeds it a stranger's header has checked it first
+/// ([`chain::Chain::check_work`]).
+#[derive(Debug, Default)]
+pub struct HeaderView {
+    entries: HashMap<BlockHash, Entry>,
+    by_height: BTreeMap<u32, Vec<BlockHash>>,
+    tip: Option<BlockHash>,
+}
+
+impl HeaderView {
+    /// An empty view.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing is known yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The block with the most work; of equals, the one that came first, as the daemons judge.
+    pub fn tip(&self) -> Option<BlockHash> {
+        self.tip
+    }
+
+    /// The tip's height.
+    pub fn tip_height(&self) -> Option<u32> {
+        self.height(&self.tip?)
+    }
+
+    /// A block's height.
+    pub fn height(&self, hash: &BlockHash) -> Option<u32> {
+        self.entries.get(hash).map(|entry| entry.height)
+    }
+
+    /// Whether a block is known.
+    pub fn contains(&self, hash: &BlockHash) -> bool {
+        self.entries.contains_key(hash)
+    }
+
+    /// A block's header.
+    pub fn header(&self, hash: &BlockHash) -> Option<&Header> {
+        self.entries.get(hash).map(|entry| &entry.header)
+    }
+
+    /// Begins the view anew with one trusted header of known height.
+    pub fn anchor(&mut self, hash: BlockHash, header: Header, height: u32) {
+        *self = Self::default();
+        self.add(hash, Entry { header, height, work: Work::ZERO });
+        self.tip = Some(hash);
+    }
+
+    /// Adds a header that connects.
+    pub fn insert(&mut self, hash: BlockHash, header: Header, work: Work) -> Inserted {
+        if self.contains(&hash) {
+            return Inserted::Known;
+        }
+        let Some(parent) = self.entries.get(&header.parent()) else { return Inserted::Unconnected };
+        let entry = Entry { height: parent.height.saturating_add(1), work: parent.work + work, header };
+        let best = self.tip.and_then(|tip| self.entries.get(&tip)).map_or(Work::ZERO, |tip| tip.work);
+        let is_tip = entry.work > best;
+        self.add(hash, entry);
+        if !is_tip {
+            return Inserted::Branch;
+        }
+        self.tip = Some(hash);
+        self.prune();
+        Inserted::Tip
+    }
+
+    fn add(&mut self, hash: BlockHash, entry: Entry) {
+        self.by_height.entry(entry.height).or_default().push(hash);
+        self.entries.insert(hash, entry);
+    }
+
+    fn prune(&mut self) {
+        let Some(lowest) = self.tip_height().and_then(|height| height.checked_sub(DEPTH)) else { return };
+        let kept = self.by_height.split_off(&lowest);
+        for hash in std::mem::replace(&mut self.by_height, kept).into_values().flatten() {
+            self.entries.remove(&hash);
+        }
+    }
+
+    /// The block and its ancestors as far as they are known, from new to old.
+    fn ancestry(&self, from: BlockHash) -> impl Iterator<Item = (BlockHash, &Entry)> {
+        let mut next = Some(from);
+        std::iter::from_fn(move || {
+            let hash = next?;
+            let entry = self.entries.get(&hash)?;
+            next = Some(entry.header.parent());
+            Some((hash, entry))
+        })
+    }
+
+    /// Whether `ancestor` is `block` or lies below it, as far as is known.
+    pub fn descends(&self, block: BlockHash, ancestor: BlockHash) -> bool {
+        let Some(height) = self.height(&ancestor) else { return false };
+        self.ancestry(block).take_while(|(_, entry)| entry.height >= height).any(|(hash, _)| hash == ancestor)
+    }
+
+    /// A locator that makes a peer tell its tip: it begins *below* our tip, so that a peer with our tip answers with
+    /// it, and one that lags or lacks it answers with nothing. (A locator that begins with the tip draws an empty
+    /// answer from both.) Ten blocks one by one, then in doubling steps, at the end the chain's genesis.
+    pub fn locator(&self, genesis: BlockHash) -> Vec<BlockHash> {
+        let Some(tip) = self.tip else { return vec![genesis] };
+        let mut locator = Vec::with_capacity(32);
+        let (mut step, mut due) = (1usize, 1usize);
+        for (depth, (hash, _)) in self.ancestry(tip).enumerate() {
+            if depth == due && locator.len() < MAX_LOCATOR - 1 {
+                locator.push(hash);
+                if locator.len() >= 10 {
+                    step *= 2;
+                }
+                due += step;
+            }
+        }
+        if locator.last() != Some(&genesis) {
+            locator.push(genesis);
+        }
+        locator
+    }
+
+    /// Answers a `getheaders`: what follows the newest locator entry on the best chain, at most 2,000, up to and
+    /// including `stop`. Empty if none of the locator is known; a daemon would begin at genesis then, which we do not
+    /// have.
+    pub fn after(&self, locator: &[BlockHash], stop: BlockHash) -> Vec<Header> {
+        let Some(tip) = self.tip else { return Vec::new() };
+        let best: Vec<_> = self.ancestry(tip).collect();
+        let place: HashMap<BlockHash, usize> = best.iter().enumerate().map(|(i, (hash, _))| (*hash, i)).collect();
+        let Some(&fork) = locator.iter().take(MAX_LOCATOR).find_map(|hash| place.get(hash)) else {
+            return Vec::new();
+        };
+        let mut headers = Vec::new();
+        for (hash, entry) in best[..fork].iter().rev().take(MAX_HEADERS) {
+            headers.push(entry.header.clone());
+            if *hash == stop {
+                break;
+            }
+        }
+        headers
+    }
+}
+
+/// What one peer is known to have.
+#[derive(Debug, Clone, Default)]
+pub struct PeerChain {
+    /// The height that it claimed in its `version`.
+    start_height: Option<u32>,
+    /// The highest block that it announced or accepted and that the view knows.
+    best: Option<BlockHash>,
+    /// The last blocks that it announced or accepted, known to the view or not.
+    recent: VecDeque<BlockHash>,
+}
+
+impl PeerChain {
+    /// Of a peer that claims this height in its `version`.
+    pub fn new(start_height: Option<u32>) -> Self {
+        Self { start_height, ..Self::default() }
+    }
+
+    /// The peer has this block: it announced it, or proved that it accepted it.
+    pub fn learn(&mut self, block: BlockHash, view: &HeaderView) {
+        if self.recent.contains(&block) {
+            return;
+        }
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(block);
+        let height_of = |hash: Option<BlockHash>| hash.and_then(|hash| view.height(&hash));
+        if height_of(Some(block)) > height_of(self.best) {
+            self.best = Some(block);
+        }
+    }
+
+    /// Whether the peer announced this very block, or proved that it has it.
+    pub fn announced(&self, block: &BlockHash) -> bool {
+        self.recent.contains(block)
+    }
+
+    /// The best height that the peer is known or claims to have.
+    pub fn height(&self, view: &HeaderView) -> Option<u32> {
+        let known = self.best.and_then(|best| view.height(&best));
+        known.max(self.start_height)
+    }
+
+    /// Whether the peer has `block`, as far as can be told: it announced it or a descendant of it, or claimed at the
+    /// handshake to be as high. `height` is the block's height, which the caller may know even if the view does not.
+    pub fn has(&self, block: BlockHash, height: Option<u32>, view: &HeaderView) -> bool {
+        self.recent.contains(&block)
+            || self.best.is_some_and(|best| view.descends(best, block))
+            || self.recent.iter().any(|hash| view.descends(*hash, block))
+            || match (self.start_height, view.height(&block).or(height)) {
+                (Some(claimed), Some(height)) => claimed >= height,
+                _ => false,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BufMut;
+    use wire::sha256d;
+
+    fn header(parent: BlockHash, nonce: u32) -> (BlockHash, Header) {
+        let mut fixed = [0; 80];
+        let mut out = &mut fixed[4..];
+        out.put_slice(parent.as_wire());
+        fixed[76..].copy_from_slice(&nonce.to_le_bytes());
+        (BlockHash::from_wire(sha256d(&fixed)), Header::new(fixed))
+    }
+
+    fn one() -> Work {
+        chain::Target::from_compact(0x207fffff).unwrap().work()
+    }
+
+    /// A chain of `length` blocks on an anchor at `height`; the hashes from the anchor on.
+    fn view(height: u32, length: u32) -> (HeaderView, Vec<BlockHash>) {
+        let mut view = HeaderView::new();
+        let (anchor, first) = header(BlockHash::ZERO, 0);
+        view.anchor(anchor, first, height);
+        let mut hashes = vec![anchor];
+        for nonce in 1..=length {
+            let (hash, header) = header(hashes[hashes.len() - 1], nonce);
+            assert_eq!(view.insert(hash, header, one()), Inserted::Tip);
+            hashes.push(hash);
+        }
+        (view, hashes)
+    }
+
+    #[test]
+    fn the_first_of_two_equal_branches_stays_the_tip_until_the_other_grows() {
+        let (mut view, hashes) = view(100, 3);
+        let (rival, rival_header) = header(hashes[2], 99);
+        assert_eq!(view.insert(rival, rival_header, one()), Inserted::Branch);
+        assert_eq!(view.tip(), Some(hashes[3]));
+        let (longer, longer_header) = header(rival, 100);
+        assert_eq!(view.insert(longer, longer_header, one()), Inserted::Tip);
+        assert_eq!(view.tip_height(), Some(104));
+        assert!(view.descends(longer, hashes[2]) && !view.descends(longer, hashes[3]));
+    }
+
+    #[test]
+    fn a_header_without_known_parent_is_not_taken() {
+        let (mut view, _) = view(0, 1);
+        let (hash, orphan) = header(BlockHash::from_wire([9; 32]), 1);
+        assert_eq!(view.insert(hash, orphan, one()), Inserted::Unconnected);
+        assert!(!view.contains(&hash));
+    }
+
+    #[test]
+    fn old_headers_are_let_go() {
+        let (view, hashes) = view(0, DEPTH + 50);
+        assert_eq!(view.entries.len(), DEPTH as usize + 1);
+        assert!(!view.contains(&hashes[49]) && view.contains(&hashes[50]));
+    }
+
+    #[test]
+    fn the_locator_begins_below_the_tip_and_ends_at_genesis() {
+        let genesis = BlockHash::from_wire([1; 32]);
+        let (view, hashes) = view(1000, 200);
+        let locator = view.locator(genesis);
+        assert_eq!(locator[0], hashes[199]);
+        assert_eq!(locator[9], hashes[190]);
+        assert_eq!(locator[10], hashes[188]);
+        assert_eq!(locator.last(), Some(&genesis));
+        assert!(locator.len() <= 32);
+        assert_eq!(HeaderView::new().locator(genesis), [genesis]);
+    }
+
+    #[test]
+    fn getheaders_is_answered_from_the_newest_common_block_up_to_the_stop() {
+        let (view, hashes) = view(0, 10);
+        let unknown = BlockHash::from_wire([7; 32]);
+        let heights = |headers: Vec<Header>| headers.iter().map(Header::nonce).collect::<Vec<_>>();
+        assert_eq!(heights(view.after(&[unknown, hashes[7], hashes[2]], BlockHash::ZERO)), [8, 9, 10]);
+        assert_eq!(heights(view.after(&[hashes[7]], hashes[8])), [8]);
+        assert_eq!(heights(view.after(&[hashes[10]], BlockHash::ZERO)), [] as [u32; 0]);
+        assert!(view.after(&[unknown], BlockHash::ZERO).is_empty());
+    }
+
+    #[test]
+    fn a_peer_has_what_it_announced_and_everything_below() {
+        let (view, hashes) = view(100, 10);
+        let mut peer = PeerChain::new(Some(105));
+        assert!(peer.has(hashes[5], None, &view), "it claimed height 105");
+        assert!(!peer.has(hashes[6], None, &view));
+        peer.learn(hashes[8], &view);
+        assert!(peer.has(hashes[6], None, &view) && peer.has(hashes[8], None, &view));
+        assert!(!peer.has(hashes[9], None, &view));
+        assert_eq!(peer.height(&view), Some(108));
+    }
+
+    #[test]
+    fn a_block_unknown_to_the_view_is_with_those_who_announced_it() {
+        let (view, _) = view(100, 1);
+        let unknown = BlockHash::from_wire([7; 32]);
+        let mut peer = PeerChain::new(Some(500));
+        assert!(!peer.has(unknown, None, &view));
+        assert!(peer.has(unknown, Some(400), &view), "its height is known from the child's coinbase");
+        peer = PeerChain::new(None);
+        peer.learn(unknown, &view);
+        assert!(peer.has(unknown, None, &view));
+    }
+}

@@ -1,0 +1,141 @@
+//! What a session asks for and tells.
+
+use std::time::Duration;
+
+use wire::{BlockHash, Header, Message, Services};
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send this.
+    Send(Message),
+    /// The handshake is done: payloads up to this many bytes may be received from now on.
+    RaiseLimit(usize),
+    /// Something that others want to know.
+    Event(Event),
+    /// Close the connection. Nothing follows.
+    Disconnect(Disconnect),
+}
+
+/// Something that others want to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The handshake is done.
+    Ready {
+        /// The peer's protocol version.
+        protocol: i32,
+        /// What it offers.
+        services: Services,
+        /// Its software.
+        user_agent: String,
+        /// Its height, as it says.
+        start_height: Option<u32>,
+    },
+    /// The peer has this block in its active chain, or says so.
+    Announced {
+        /// The block.
+        block: BlockHash,
+        /// How it was announced.
+        via: Via,
+    },
+    /// Headers: an announcement, or the answer to a `getheaders`.
+    Headers(Vec<Header>),
+    /// The pong to a ping that was not the session's own: someone's barrier behind a block.
+    Pong(u64),
+    /// A round trip, measured by the session's own ping.
+    RoundTrip(Duration),
+    /// The peer refuses a block, in its own words.
+    Rejected {
+        /// The block.
+        block: BlockHash,
+        /// Its words.
+        reason: String,
+    },
+    /// The peer asked for a block of ours, or for transactions of one.
+    Served {
+        /// The block.
+        block: BlockHash,
+    },
+    /// The peer takes compact blocks.
+    OffersCompact {
+        /// Whether it wants them pushed.
+        announce: bool,
+        /// The format.
+        version: u64,
+    },
+    /// Something arrived that is not a message.
+    Garbage {
+        /// What is wrong with it.
+        kind: &'static str,
+    },
+}
+
+/// How a block was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// `inv`: the peer has it in its active chain.
+    Inv,
+    /// `cmpctblock`: perhaps before the peer has validated it.
+    CompactBlock,
+}
+
+/// Why a connection is closed by us.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Disconnect {
+    /// No handshake in time.
+    #[error("the handshake was not done in time")]
+    HandshakeTimeout,
+    /// The first message must be `version`.
+    #[error("{command} came before version")]
+    Unexpected {
+        /// What came.
+        command: String,
+    },
+    /// It is ourselves.
+    #[error("connected to ourselves")]
+    OurselfConnected,
+    /// Too old to be of use.
+    #[error("protocol version {found} is below {least}")]
+    TooOld {
+        /// Theirs.
+        found: i32,
+        /// The lowest of use.
+        least: i32,
+    },
+    /// It does not offer what is needed.
+    #[error("offers services {found}, needed are {needed}")]
+    Services {
+        /// Theirs.
+        found: Services,
+        /// What the chain needs.
+        needed: Services,
+    },
+    /// It does not answer pings.
+    #[error("no pong within {} s", .0.as_secs())]
+    PongTimeout(Duration),
+    /// Too much of what it sends is not a message.
+    #[error("sends what is no message ({kind})")]
+    Garbage {
+        /// What was wrong with the last.
+        kind: &'static str,
+    },
+    /// It asks for what cannot be.
+    #[error("misbehaves: {0}")]
+    Misbehaving(String),
+}
+
+impl Disconnect {
+    /// A stable word for metric labels.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::Unexpected { .. } => "unexpected_message",
+            Self::OurselfConnected => "self_connect",
+            Self::TooOld { .. } => "too_old",
+            Self::Services { .. } => "missing_services",
+            Self::PongTimeout(_) => "pong_timeout",
+            Self::Garbage { .. } => "garbage",
+            Self::Misbehaving(_) => "misbehaving",
+        }
+    }
+}

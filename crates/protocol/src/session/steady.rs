@@ -1,0 +1,138 @@
+//! The conversation after the handshake.
+
+use std::time::{Duration, Instant};
+
+use wire::{BlockHash, Message};
+
+use super::{Disconnect, Event, Session, Shelf, State, Via};
+
+/// How many undecodable messages are borne in a row of [`GARBAGE_WINDOW`].
+const GARBAGE_LIMIT: u32 = 10;
+
+/// The window of [`GARBAGE_LIMIT`], in intelligible messages: each forgives one.
+const GARBAGE_WINDOW: u32 = 1;
+
+/// How often at most we ask a peer for the headers behind an `inv`.
+const ASK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What is remembered of a peer after the handshake.
+pub(super) struct Steady {
+    ping: Ping,
+    garbage: u32,
+    asked: Option<Instant>,
+    /// A block announced by `inv` while it was too early to ask again.
+    wanted: Option<BlockHash>,
+    pub(super) served: super::serve::Allowance,
+}
+
+enum Ping {
+    Idle { since: Instant },
+    Awaiting { nonce: u64, since: Instant },
+}
+
+impl Steady {
+    pub(super) fn new(now: Instant) -> Self {
+        let served = super::serve::Allowance::new(now);
+        Self { ping: Ping::Idle { since: now }, garbage: 0, asked: None, wanted: None, served }
+    }
+
+    /// Whether that was one too many.
+    pub(super) fn count_garbage(&mut self) -> bool {
+        self.garbage += 1;
+        self.garbage >= GARBAGE_LIMIT
+    }
+}
+
+impl Session {
+    pub(super) fn converse(&mut self, message: Message, shelf: &dyn Shelf, now: Instant) {
+        if let State::Ready(steady) = &mut self.state {
+            steady.garbage = steady.garbage.saturating_sub(GARBAGE_WINDOW);
+        }
+        match message {
+            Message::Ping(nonce) => self.send(Message::Pong(nonce)),
+            Message::Pong(nonce) => self.pong(nonce, now),
+            Message::Inv(items) => {
+                let kind = self.dialect.dialect().inv_types().block;
+                let blocks = items.iter().filter(|item| item.kind == kind).map(|item| item.block_hash());
+                // A tip is one block, a reorganisation a few; whoever announces more is catching up.
+                for block in blocks.take(16) {
+                    self.emit(Event::Announced { block, via: Via::Inv });
+                    self.want(block, shelf, now);
+                }
+            }
+            Message::Headers(headers) => self.emit(Event::Headers(headers)),
+            Message::CompactBlock(compact) => {
+                let block = self.dialect.block_hash(&compact.header);
+                self.emit(Event::Headers(vec![compact.header]));
+                self.emit(Event::Announced { block, via: Via::CompactBlock });
+            }
+            Message::GetData(items) => self.serve_data(&items, shelf, now),
+            Message::GetBlockTxn(request) => self.serve_transactions(request, shelf, now),
+            Message::GetHeaders(request) => {
+                let headers = shelf.headers_after(&request.locator, request.stop);
+                self.send(Message::Headers(headers));
+            }
+            Message::SendCompact(offer) => {
+                self.emit(Event::OffersCompact { announce: offer.announce, version: offer.version });
+            }
+            Message::Reject(reject) => {
+                if let Some(block) = reject.block() {
+                    self.emit(Event::Rejected { block, reason: reject.reason() });
+                }
+            }
+            // Addresses come with the peer book's gossip; transactions, filters and a chain's own messages are not a
+            // block relay's business; a second `version` costs its sender a point and us nothing.
+            _ => {}
+        }
+    }
+
+    /// Asks for the headers of an announced block that is unknown, not too often.
+    fn want(&mut self, block: BlockHash, shelf: &dyn Shelf, now: Instant) {
+        if shelf.knows(&block) {
+            return;
+        }
+        let State::Ready(steady) = &mut self.state else { return };
+        if steady.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK_INTERVAL) {
+            steady.wanted = Some(block);
+            return;
+        }
+        steady.asked = Some(now);
+        steady.wanted = None;
+        self.ask_for_tip(shelf);
+    }
+
+    fn pong(&mut self, nonce: u64, now: Instant) {
+        let State::Ready(steady) = &mut self.state else { return };
+        match steady.ping {
+            Ping::Awaiting { nonce: ours, since } if ours == nonce => {
+                steady.ping = Ping::Idle { since: now };
+                self.emit(Event::RoundTrip(now.saturating_duration_since(since)));
+            }
+            _ => self.emit(Event::Pong(nonce)),
+        }
+    }
+
+    pub(super) fn keep_alive(&mut self, shelf: &dyn Shelf, now: Instant) {
+        let State::Ready(steady) = &mut self.state else { return };
+        match steady.ping {
+            Ping::Idle { since } if now.saturating_duration_since(since) >= self.policy.ping_interval => {
+                // Unpredictable enough: it proves nothing but life, and the barrier behind a block has its own nonce.
+                let nonce = self.introduction.nonce ^ now.saturating_duration_since(self.opened).as_nanos() as u64;
+                steady.ping = Ping::Awaiting { nonce, since: now };
+                self.send(Message::Ping(nonce));
+            }
+            Ping::Awaiting { since, .. } => {
+                // A peer that still talks is busy, not dead.
+                let silent = now.saturating_duration_since(since.max(self.last_heard));
+                if silent >= self.policy.pong_timeout {
+                    return self.hang_up(Disconnect::PongTimeout(self.policy.pong_timeout));
+                }
+            }
+            Ping::Idle { .. } => {}
+        }
+        let State::Ready(steady) = &mut self.state else { return };
+        if let Some(block) = steady.wanted {
+            self.want(block, shelf, now);
+        }
+    }
+}
