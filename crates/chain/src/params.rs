@@ -49,6 +49,8 @@ impl FromStr for Network {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
+    /// The network's name in the daemon's `getblockchaininfo`: what tells that a node is on another network.
+    pub rpc_name: String,
     /// The four bytes before every message, in wire order. Not unique: some chains share them.
     #[serde(deserialize_with = "magic")]
     pub magic: [u8; 4],

@@ -46,11 +46,6 @@ impl Progress {
         self.acked < self.written
     }
 
-    /// Whether a block's last byte is unacknowledged.
-    pub(crate) fn awaits_block(&self) -> bool {
-        !self.blocks.is_empty()
-    }
-
     /// Takes in what `TCP_INFO` says; returns the blocks that are wholly acknowledged now. If the kernel does not say,
     /// writing counts as progress.
     pub(crate) fn observe(&mut self, bytes_acked: io::Result<u64>, now: Instant) -> Vec<BlockHash> {
@@ -86,7 +81,7 @@ mod tests {
         progress.wrote(50, now);
         assert!(progress.observe(Ok(1000), now).is_empty(), "999 bytes and the SYN");
         assert_eq!(progress.observe(Ok(1001), now), [block]);
-        assert!(progress.is_waiting() && !progress.awaits_block());
+        assert!(progress.is_waiting());
     }
 
     #[test]

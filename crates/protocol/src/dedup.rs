@@ -44,6 +44,14 @@ impl<T: Clone> Recent<T> {
         self.entries.get(fingerprint).cloned()
     }
 
+    /// Puts another value in the place of an earlier one, or remembers it if there is none.
+    pub fn replace(&mut self, fingerprint: Fingerprint, value: T) {
+        match self.entries.get_mut(&fingerprint) {
+            Some(entry) => *entry = value,
+            None => drop(self.insert(fingerprint, value)),
+        }
+    }
+
     /// Remembers a submission; the earlier entry stays, and is returned, if there is one.
     pub fn insert(&mut self, fingerprint: Fingerprint, value: T) -> Option<T> {
         if let Some(earlier) = self.entries.get(&fingerprint) {

@@ -1,1 +1,48 @@
-//! The hot path: from a found block to every peer and node, without waiting for a mailbox, a disk or another peer
+//! The hot path: from a found block to every node and every peer, without waiting for a mailbox, a disk or another
+//! peer.
+//!
+//! One [`Relay`] serves one chain. It is plain tokio, knows no actor, and outlives the actors that look after it: when
+//! a chain's actors crash and are rebuilt, sockets and running deliveries go on.
+//!
+//! # What happens to a submission
+//!
+//! [`Relay::submit`] returns at once with a [`Delivery`], a handle to everything that becomes known. Meanwhile, all at
+//! the same time:
+//!
+//! 1. the caller's bytes, unchecked, leave for **every node** by `submitblock`, each on its own warm connection;
+//! 2. the block goes into the **journal**, whose sync runs beside the sends;
+//! 3. the block is **inspected** on a thread for such work, and, if a peer would welcome it, its canonical form is
+//!    framed once and pushed into the lane of **every peer** in the order of their scores.
+//!
+//! A node of ours that is also a P2P peer is pushed to when its `submitblock` has answered or failed, or after 250 ms:
+//! the push would destroy its verdict.
+//!
+//! Whoever must answer the pool waits with [`Delivery::acknowledgement`]: for the journal and for a verdict, at most
+//! four seconds. The delivery itself goes on until every node and peer has answered.
+//!
+//! # Modules
+//!
+//! [`Submission`] comes in at whatever door; [`Relay`] carries it out, with its parts in `fanout` (to peers), `nodes`
+//! (to nodes, and their verdicts), `chainwatch` (which headers exist, which peer has them), `host` (what connections
+//! tell) and `upkeep` (what time does). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
+
+mod chainwatch;
+mod delivery;
+mod fanout;
+mod host;
+mod metrics;
+mod node;
+mod nodes;
+mod peers;
+mod relay;
+mod report;
+mod submission;
+mod upkeep;
+
+pub use delivery::{Acknowledgement, Delivery, Goal};
+pub use metrics::{ChainMetrics, Metrics};
+pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
+pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec};
+pub use relay::{Relay, RelaySettings};
+pub use report::{EchoReport, NodeReport, PeerReport, Report};
+pub use submission::{Source, Submission, Trust};

@@ -119,6 +119,16 @@ impl Tracker {
         delivery.is_none_or(|delivery| matches!(delivery.outcome, Some(Outcome::Withheld { .. })))
     }
 
+    /// Whether anything is recorded about a peer.
+    pub fn knows(&self, peer: PeerId) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.peer == peer)
+    }
+
+    /// The peer announced the block before it was its turn.
+    pub fn already_had(&mut self, peer: PeerId, name: &str, now: Instant) -> Option<Outcome> {
+        self.entry(peer, name).settle(Outcome::AlreadyHad, now)
+    }
+
     /// The block was put into the peer's lane.
     pub fn queued(&mut self, peer: PeerId, name: &str, now: Instant) {
         let delivery = self.entry(peer, name);

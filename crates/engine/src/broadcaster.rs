@@ -1,0 +1,109 @@
+//! The `ChainBroadcaster`: one chain's actors, and what joins them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use protocol::{
+    PeerId,
+    book::{Address, Kind, Priority},
+};
+use relay::PeerSpec;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    ChainHandle,
+    peer_book::{Candidates, PeerBook},
+    peer_connection::PeerConnection,
+    rpc_endpoint::RpcEndpoint,
+};
+
+/// Owns the actors of one chain. When it is gone, they go.
+pub(crate) struct ChainBroadcaster {
+    chain: Arc<ChainHandle>,
+    alive: CancellationToken,
+    /// Dropped with the actor, also by a panic: cancels `alive`.
+    _guard: DropGuard,
+    book: Option<Addr<PeerBook>>,
+    connections: HashMap<PeerId, Addr<PeerConnection>>,
+    endpoints: Vec<Addr<RpcEndpoint>>,
+}
+
+impl ChainBroadcaster {
+    pub(crate) fn new(chain: Arc<ChainHandle>, alive: CancellationToken) -> Self {
+        let guard = alive.clone().drop_guard();
+        Self { chain, alive, _guard: guard, book: None, connections: HashMap::new(), endpoints: Vec::new() }
+    }
+
+    /// The addresses that the configuration names: our own nodes, and fixed peers.
+    fn configured(&self) -> Candidates {
+        let config = &self.chain.config;
+        let own = config.nodes.iter().filter_map(|node| {
+            Some((node.p2p.as_ref()?.to_string(), Kind::Own { node: node.name.clone() }))
+        });
+        let fixed = config.peers.fixed.iter().filter(|_| config.peers.enabled).map(|peer| {
+            let priority = match peer.priority {
+                config::Priority::Critical => Priority::Critical,
+                config::Priority::High => Priority::High,
+                config::Priority::Normal => Priority::Normal,
+            };
+            (peer.address.to_string(), Kind::Fixed { priority })
+        });
+        Candidates(own.chain(fixed).collect())
+    }
+}
+
+impl Actor for ChainBroadcaster {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let book = PeerBook::new(self.chain.clone(), ctx.address().downgrade(), self.alive.clone()).start();
+        book.do_send(self.configured());
+        for peer in self.chain.relay.peers() {
+            let connection = PeerConnection::adopt(peer.clone(), book.clone(), self.alive.clone());
+            self.connections.insert(peer.id, connection);
+        }
+        let endpoints = self.chain.relay.nodes().iter();
+        self.endpoints = endpoints
+            .map(|node| {
+                RpcEndpoint::new(self.chain.clone(), node.clone(), book.clone(), self.alive.clone()).start()
+            })
+            .collect();
+        self.book = Some(book);
+        tracing::info!(chain = self.chain.name(), network = %self.chain.config.network, "chain is running");
+    }
+}
+
+/// Connect to these.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Dial(pub(crate) Vec<(Address, Kind, u32)>);
+
+impl Handler<Dial> for ChainBroadcaster {
+    type Result = ();
+
+    fn handle(&mut self, Dial(candidates): Dial, _: &mut Self::Context) {
+        let Some(book) = &self.book else { return };
+        self.connections.retain(|_, connection| connection.connected());
+        for (address, kind, score) in candidates {
+            let spec = PeerSpec { address, kind, score };
+            let (id, connection) =
+                PeerConnection::dial(&self.chain.relay, spec, book.clone(), self.alive.clone());
+            self.connections.insert(id, connection);
+        }
+    }
+}
+
+/// For tests of what a crash does.
+#[cfg(test)]
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Crash;
+
+#[cfg(test)]
+impl Handler<Crash> for ChainBroadcaster {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Self::Context) {
+        panic!("a test asked for it");
+    }
+}

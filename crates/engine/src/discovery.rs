@@ -1,0 +1,55 @@
+//! Peers of our own nodes, as a source of peers.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use actix::Addr;
+use protocol::book::Kind;
+use relay::Node;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{ChainHandle, peer_book::Candidates, peer_book::PeerBook};
+
+/// What matters of an entry of `getpeerinfo`.
+#[derive(Debug, Deserialize)]
+struct NodePeer {
+    addr: String,
+    inbound: bool,
+}
+
+/// Asks a node for its peers and tells the book. Failures are logged; the node's status shows them anyway.
+pub(crate) async fn ask(chain: &ChainHandle, node: &Arc<Node>, book: &Addr<PeerBook>) {
+    match node.client().call::<Vec<NodePeer>>("getpeerinfo", json!([])).await {
+        Ok(peers) => {
+            chain.dials.lock().refreshes += 1;
+            book.do_send(Candidates(candidates(peers)));
+        }
+        Err(error) => {
+            tracing::debug!(chain = chain.name(), node = node.name(), %error, "peers could not be asked for");
+        }
+    }
+}
+
+/// Those that the node dialled itself: the port of one that dialled the node is of no use to anyone.
+fn candidates(peers: Vec<NodePeer>) -> Vec<(String, Kind)> {
+    let dialled = peers.into_iter().filter(|peer| !peer.inbound);
+    let addresses = dialled.filter_map(|peer| peer.addr.parse::<SocketAddr>().ok());
+    addresses.map(|address| (address.to_string(), Kind::Discovered)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_peers_that_the_node_dialled_and_that_have_an_ip_address_are_taken() {
+        let peers = json!([
+            {"addr": "203.0.113.5:9333", "inbound": false},
+            {"addr": "203.0.113.6:50123", "inbound": true},
+            {"addr": "[2001:db8::1]:9333", "inbound": false},
+            {"addr": "abcdefgh.onion:9333", "inbound": false},
+        ]);
+        let taken: Vec<_> = candidates(serde_json::from_value(peers).unwrap()).into_iter().map(|(a, _)| a).collect();
+        assert_eq!(taken, ["203.0.113.5:9333", "[2001:db8::1]:9333"]);
+    }
+}

@@ -1,0 +1,211 @@
+//! Starting and stopping everything.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use actix::Actor;
+use bytes::Bytes;
+use chain::{Chain, Network};
+use futures_util::future::join_all;
+use journal::{Entry, Journal, Recovery};
+use relay::{ChainMetrics, Metrics, Node, Relay, RelaySettings, Source, Submission};
+use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
+
+use crate::{ChainHandle, Readiness, supervisor::Supervisor};
+
+/// The chains that this build knows, by the names that `chain = "..."` may have.
+pub const KNOWN_CHAINS: &[&str] = &["litecoin"];
+
+/// How long a TCP connection to a peer may take to be made.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why the engine could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The journal cannot be used at all.
+    #[error("the journal in {}: {error}", directory.display())]
+    Journal {
+        /// Where it is.
+        directory: PathBuf,
+        /// What is wrong.
+        error: journal::OpenError,
+    },
+    /// A chain of the configuration is not known.
+    #[error("chain {name:?} is not known to this build; known are {}", KNOWN_CHAINS.join(", "))]
+    UnknownChain {
+        /// Its name in the configuration.
+        name: String,
+    },
+    /// A node's URL cannot be used.
+    #[error("node {0}: {1}")]
+    NodeUrl(String, UrlError),
+}
+
+/// A running engine. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    chains: Vec<Arc<ChainHandle>>,
+    metrics: Metrics,
+    journal: Journal,
+    started: Instant,
+    draining: AtomicBool,
+}
+
+impl Engine {
+    /// Opens the journal, builds a relay for each enabled chain, hands them what the journal still holds, and starts
+    /// the actors. Must be called on an actix system.
+    ///
+    /// # Errors
+    /// When the journal belongs to another process or a newer version, or a chain or node cannot be built.
+    pub fn start(config: &config::Config) -> Result<Self, StartError> {
+        let directory = config.data_dir.join("journal");
+        let opened = Journal::open(&directory);
+        let (journal, recovery) = opened.map_err(|error| StartError::Journal { directory, error })?;
+        for damage in &recovery.damage {
+            tracing::error!(?damage, "the journal was damaged; what could not be read was set aside");
+        }
+        let metrics = Metrics::new();
+        let chains = config
+            .enabled_chains()
+            .map(|chain| {
+                let relay = relay(chain, journal.clone(), metrics.chain(&chain.name))?;
+                Ok(Arc::new(ChainHandle::new(chain.clone(), relay)))
+            })
+            .collect::<Result<Vec<_>, StartError>>()?;
+        let started = Instant::now();
+        let engine = Self(Arc::new(Shared { chains, metrics, journal, started, draining: AtomicBool::new(false) }));
+        engine.replay(recovery);
+        Supervisor::new(engine.0.chains.clone()).start();
+        Ok(engine)
+    }
+
+    /// Sends on its way again what no node had when the last run ended.
+    fn replay(&self, recovery: Recovery) {
+        for Entry { chain, block, .. } in recovery.open {
+            match self.chain(&chain) {
+                Some(handle) => {
+                    let delivery = handle.relay.submit(Submission::own(Source::Replay, Bytes::clone(&block)));
+                    tracing::warn!(chain, block = %delivery.block(), "block from the journal is sent again");
+                }
+                None => tracing::error!(chain, "the journal holds a block of a chain that is not enabled; it stays there"),
+            }
+        }
+    }
+
+    /// The running chains.
+    pub fn chains(&self) -> &[Arc<ChainHandle>] {
+        &self.0.chains
+    }
+
+    /// A chain by its configured name.
+    pub fn chain(&self, name: &str) -> Option<&Arc<ChainHandle>> {
+        self.0.chains.iter().find(|chain| chain.name() == name)
+    }
+
+    /// All metrics, with those that are read rather than counted brought up to date.
+    pub fn metrics(&self) -> &Metrics {
+        let health = self.journal();
+        self.0.metrics.journal_durable.set(health.durable.into());
+        self.0.metrics.journal_open_blocks.set(health.open_blocks as i64);
+        &self.0.metrics
+    }
+
+    /// The journal's state.
+    pub fn journal(&self) -> journal::Health {
+        self.0.journal.health()
+    }
+
+    /// When the engine was started.
+    pub fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// Whether it is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Relaxed)
+    }
+
+    /// Whether it can take blocks, and if not, why.
+    pub fn readiness(&self) -> Readiness {
+        let mut reasons = Vec::new();
+        if self.is_draining() {
+            reasons.push("shutting down".to_owned());
+        }
+        let journal = self.journal();
+        if !journal.durable {
+            let why = journal.last_error.map_or_else(|| "not written yet".to_owned(), |error| error.to_string());
+            reasons.push(format!("the journal is not durable: {why}; blocks are sent all the same"));
+        }
+        for chain in self.chains() {
+            reasons.extend(chain.without_delivery_path());
+            if chain.given_up() {
+                reasons.push(format!("{}: its actors crashed too often and were given up", chain.name()));
+            }
+        }
+        Readiness { ready: reasons.is_empty(), reasons }
+    }
+
+    /// Says from now on that it is going; running deliveries get at most `limit` to finish, then everything ends. What
+    /// no node has by then is in the journal.
+    pub async fn shut_down(&self, limit: Duration) {
+        self.0.draining.store(true, Relaxed);
+        join_all(self.chains().iter().map(|chain| chain.relay.shut_down(limit))).await;
+        let journal = self.0.journal.clone();
+        // Joining the journal's thread blocks until its last sync.
+        if let Err(error) = tokio::task::spawn_blocking(move || journal.shutdown()).await {
+            tracing::error!(%error, "the journal did not shut down cleanly");
+        }
+    }
+}
+
+/// The chain's rules, by the name in the configuration.
+pub(crate) fn rules(chain: &config::Chain) -> Result<Arc<dyn Chain>, StartError> {
+    let network = match chain.network {
+        config::Network::Mainnet => Network::Mainnet,
+        config::Network::Testnet => Network::Testnet,
+        config::Network::Regtest => Network::Regtest,
+    };
+    match chain.chain.as_str() {
+        "litecoin" => Ok(Arc::new(litecoin::Litecoin::new(network))),
+        other => Err(StartError::UnknownChain { name: other.into() }),
+    }
+}
+
+pub(crate) fn relay(
+    chain: &config::Chain,
+    journal: Journal,
+    metrics: ChainMetrics,
+) -> Result<Arc<Relay>, StartError> {
+    let nodes = chain.nodes.iter().map(node).collect::<Result<_, _>>()?;
+    let settings = RelaySettings {
+        name: chain.name.clone(),
+        observers: chain.peers.observers,
+        dial_timeout: DIAL_TIMEOUT,
+        user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
+    };
+    Ok(Relay::start(settings, rules(chain)?, nodes, journal, metrics))
+}
+
+fn node(node: &config::Node) -> Result<Arc<Node>, StartError> {
+    let auth = match &node.rpc.auth {
+        config::Auth::CookieFile(path) => Auth::Cookie(path.clone()),
+        config::Auth::Password { user, password } => Auth::Password {
+            user: user.clone(),
+            password: password.secret().clone(),
+            file: Some(password.path().to_owned()),
+        },
+    };
+    let url = node.rpc.url.to_string().parse().map_err(|error| StartError::NodeUrl(node.name.clone(), error))?;
+    let client = Client::new(Endpoint { name: node.name.clone(), url, auth, timeouts: Timeouts::default() });
+    let p2p = node.p2p.as_ref().map(ToString::to_string);
+    Ok(Arc::new(Node::new(client, node.role == config::Role::Primary, p2p)))
+}

@@ -1,0 +1,236 @@
+//! Which headers exist, and which peer has them.
+//!
+//! The header view is fed from two sides. Our own nodes are trusted: their tip is asked for on a schedule, and
+//! whatever lies between it and the view is fetched. Peers are not: a header of theirs is taken only if it connects
+//! and carries the work that it claims.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chain::{Finding, Target, Work};
+use protocol::headers::{DEPTH, Inserted};
+use rpc::RpcError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wire::{BlockHash, Header, MAX_HEADERS, ParseHashError, Reader};
+
+use crate::{Delivery, Node, NodeTip, Peer, Relay};
+
+/// How many headers of a message are checked for work, at most. An announcement holds one or a few; a peer that tells
+/// us of more is behind, or wants to cost us a millisecond each.
+const CHECKED: usize = 16;
+
+/// How far back to walk from a node's new tip header by header before loading the recent chain anew.
+const WALK: usize = 50;
+
+/// Why a node could not be followed.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    #[error("the node is on network {found:?}, this chain is configured for {expected:?}: check its port and `network`")]
+    WrongChain { found: String, expected: String },
+    #[error("the node's answer cannot be read: {0}")]
+    Answer(String),
+}
+
+impl FollowError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Rpc(error) => error.kind(),
+            Self::WrongChain { .. } => "wrong_chain",
+            Self::Answer(_) => "malformed",
+        }
+    }
+}
+
+/// What `getblockchaininfo` says that matters here.
+#[derive(Deserialize)]
+struct ChainInfo {
+    chain: String,
+    blocks: u32,
+    bestblockhash: String,
+}
+
+impl Relay {
+    /// Asks a node for its tip, and follows it there. Failures end up in the node's status, the log and the metrics.
+    pub async fn poll_node(self: &Arc<Self>, node: &Arc<Node>) {
+        match self.follow_node(node).await {
+            Ok(()) => self.metrics.node_up(node.name(), 1),
+            Err(error) => {
+                node.failed(error.kind(), error.to_string());
+                self.metrics.node_up(node.name(), 0);
+                self.metrics.node_error(node.name(), error.kind());
+            }
+        }
+    }
+
+    async fn follow_node(self: &Arc<Self>, node: &Arc<Node>) -> Result<(), FollowError> {
+        let info: ChainInfo = node.client().call("getblockchaininfo", json!([])).await?;
+        let expected = &self.chain.params().rpc_name;
+        if info.chain != *expected {
+            return Err(FollowError::WrongChain { found: info.chain, expected: expected.clone() });
+        }
+        let unreadable = |error: ParseHashError| FollowError::Answer(format!("bestblockhash: {error}"));
+        let hash = info.bestblockhash.parse().map_err(unreadable)?;
+        if node.answered(NodeTip { hash, height: info.blocks }) {
+            tracing::info!(chain = self.name(), node = node.name(), height = info.blocks, tip = %hash, "new tip");
+        }
+        self.metrics.node_tip_height(node.name(), info.blocks as usize);
+        if !self.headers.lock().contains(&hash) {
+            self.fetch_headers(node, hash, info.blocks).await?;
+            self.view_changed();
+        }
+        Ok(())
+    }
+
+    /// Fetches what lies between the view and a block that a node has.
+    async fn fetch_headers(&self, node: &Node, tip: BlockHash, height: u32) -> Result<(), FollowError> {
+        let _alone = self.fetching.lock().await;
+        let mut missing = Vec::new();
+        let mut next = tip;
+        let start_over = loop {
+            {
+                let headers = self.headers.lock();
+                if headers.contains(&next) {
+                    break false;
+                }
+                if headers.is_empty() || missing.len() == WALK {
+                    break true;
+                }
+            }
+            let header = self.fetch_header(node, next).await?;
+            let parent = header.parent();
+            missing.push((next, header));
+            next = parent;
+        };
+        if start_over {
+            return self.load_headers(node, height).await;
+        }
+        let mut headers = self.headers.lock();
+        for (hash, header) in missing.into_iter().rev() {
+            let work = work(&header);
+            headers.insert(hash, header, work);
+        }
+        Ok(())
+    }
+
+    /// Loads the last headers below and at a height, in two requests.
+    async fn load_headers(&self, node: &Node, height: u32) -> Result<(), FollowError> {
+        let lowest = height.saturating_sub(DEPTH - 1);
+        let calls: Vec<_> = (lowest..=height).map(|height| ("getblockhash", json!([height]))).collect();
+        let hashes = node.client().batch(&calls).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let calls: Vec<_> = hashes.iter().map(|hash| ("getblockheader", json!([hash, false]))).collect();
+        let replies = node.client().batch(&calls).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let loaded: Vec<_> = replies.iter().map(|reply| self.read_header(reply)).collect::<Result<_, _>>()?;
+        let mut headers = self.headers.lock();
+        for (height, header) in (lowest..).zip(loaded) {
+            let hash = self.chain.block_hash(&header);
+            if height == lowest {
+                headers.anchor(hash, header, height);
+            } else {
+                let work = work(&header);
+                headers.insert(hash, header, work);
+            }
+        }
+        tracing::info!(chain = self.name(), node = node.name(), from = lowest, to = height, "recent headers loaded");
+        Ok(())
+    }
+
+    async fn fetch_header(&self, node: &Node, hash: BlockHash) -> Result<Header, FollowError> {
+        self.read_header(&node.client().call("getblockheader", json!([hash.to_string(), false])).await?)
+    }
+
+    fn read_header(&self, reply: &Value) -> Result<Header, FollowError> {
+        let unreadable = |error: faster_hex::Error| FollowError::Answer(format!("header: {error}"));
+        let hex = reply.as_str().unwrap_or_default();
+        let mut bytes = vec![0; hex.len() / 2];
+        faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(unreadable)?;
+        let bytes = Bytes::from(bytes);
+        Header::read(&mut Reader::new(&bytes), self.chain.dialect()).map_err(|error| FollowError::Answer(format!("header: {error}")))
+    }
+
+    /// A block came whose parent the view lacks: perhaps it is so new that the schedule has not brought it yet. Ask
+    /// the nodes at once.
+    pub(crate) async fn find_parent(self: Arc<Self>, delivery: Arc<Delivery>) {
+        let parent = delivery.parent;
+        for node in &self.nodes {
+            let reply = node.client().call::<Value>("getblockheader", json!([parent.to_string()])).await;
+            let height = reply.ok().and_then(|header| header.get("height")?.as_u64());
+            let Some(height) = height.and_then(|height| u32::try_from(height).ok()) else { continue };
+            if let Err(error) = self.fetch_headers(node, parent, height).await {
+                tracing::warn!(chain = self.name(), node = node.name(), %error, "headers could not be fetched");
+                continue;
+            }
+            return self.view_changed();
+        }
+        if !self.headers.lock().contains(&parent) {
+            let finding = Finding::error("prev-blk-not-found", "a parent that one of our nodes knows", parent.to_string());
+            tracing::warn!(chain = self.name(), block = %delivery.block(), %finding, "finding");
+            delivery.update(|state| state.findings.push(finding));
+        }
+    }
+
+    /// The view has grown: perhaps a block can now be sent that could not before.
+    pub(crate) fn view_changed(self: &Arc<Self>) {
+        if !self.live.lock().is_empty() {
+            self.peers.ready().iter().for_each(|peer| self.catch_up(peer));
+        }
+    }
+
+    /// Headers have come from a peer.
+    pub(crate) fn headers_from(self: &Arc<Self>, peer: &Arc<Peer>, headers: Vec<Header>) {
+        let named: Vec<_> = headers.into_iter().map(|header| (self.chain.block_hash(&header), header)).collect();
+        let now = std::time::Instant::now();
+        for delivery in self.live() {
+            let outcome = delivery.update(|state| state.tracker.headers(peer.id, &named, now));
+            self.settled(&delivery, peer, outcome);
+        }
+        let Some((last, _)) = named.last() else { return };
+        let last = *last;
+        let unknown: Vec<_> = {
+            let view = self.headers.lock();
+            named.into_iter().filter(|(hash, _)| !view.contains(hash)).take(MAX_HEADERS).collect()
+        };
+        // Whether we know the block or not, the peer has it.
+        self.learn(peer, last);
+        if unknown.is_empty() {
+            return self.catch_up(peer);
+        }
+        let (relay, peer) = (self.clone(), peer.clone());
+        self.spawn(async move { relay.take_headers(peer, unknown).await });
+    }
+
+    /// Takes a stranger's headers into the view, as far as they connect and carry their work.
+    async fn take_headers(self: Arc<Self>, peer: Arc<Peer>, unknown: Vec<(BlockHash, Header)>) {
+        let limit = if peer.kind.is_own() { unknown.len() } else { CHECKED };
+        for (hash, header) in unknown.into_iter().take(limit) {
+            if !self.headers.lock().contains(&header.parent()) {
+                break;
+            }
+            let (chain, candidate) = (self.chain.clone(), header.clone());
+            let checked = tokio::task::spawn_blocking(move || chain.check_work(&candidate)).await;
+            match checked {
+                Ok(Ok(())) => {}
+                Ok(Err(finding)) => {
+                    tracing::warn!(chain = self.name(), peer = peer.name(), %finding, "a header without its work");
+                    return peer.close();
+                }
+                Err(error) => {
+                    tracing::error!(chain = self.name(), peer = peer.name(), %error, "a header could not be checked");
+                    return;
+                }
+            }
+            let work = work(&header);
+            if self.headers.lock().insert(hash, header, work) == Inserted::Tip {
+                tracing::info!(chain = self.name(), peer = peer.name(), tip = %hash, "new tip announced");
+            }
+            self.learn(&peer, hash);
+        }
+        self.view_changed();
+    }
+}
+
+fn work(header: &Header) -> Work {
+    Target::from_compact(header.bits()).map_or(Work::ZERO, Target::work)
+}

@@ -1,0 +1,274 @@
+//! One block's delivery: the handle that everyone who cares about it shares.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use chain::{Finding, IndexedBlock};
+use net::Plan;
+use parking_lot::Mutex;
+use protocol::{
+    dedup::Fingerprint,
+    delivery::{Tracker, WithheldReason},
+    verdict::{Answer, Judgement},
+};
+use tokio::sync::watch;
+use wire::BlockHash;
+
+use crate::Source;
+
+/// How long a pool is kept waiting for the journal and a verdict. Pools give up after 5 s (pools.md §2).
+pub(crate) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(4);
+
+/// A block on its way. Shared by all who submitted it, and by the tasks that carry it.
+#[derive(Debug)]
+pub struct Delivery {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) source: Source,
+    pub(crate) received_at: Instant,
+    pub(crate) received_wall: SystemTime,
+    pub(crate) size: usize,
+    pub(crate) parent: BlockHash,
+    /// The nonce of the ping behind the block: whoever returns it has processed the block.
+    pub(crate) barrier: u64,
+    state: Mutex<State>,
+    /// What is written to peers; made for the first of them.
+    plan: Mutex<Option<Arc<Plan>>>,
+    /// Counts changes, for those who wait for one.
+    changes: watch::Sender<u64>,
+}
+
+/// Everything that becomes known.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) inspected: Option<Duration>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) height: Option<u32>,
+    /// The block itself, while it may still be sent.
+    pub(crate) block: Option<Arc<IndexedBlock>>,
+    /// Why no peer gets the block, if that is so.
+    pub(crate) kept_off_p2p: Option<WithheldReason>,
+    pub(crate) journal: JournalState,
+    pub(crate) nodes: Vec<NodeVerdict>,
+    pub(crate) tracker: Tracker,
+    /// How often the block was handed in again while this delivery was known.
+    pub(crate) repeats: u64,
+    /// How many crashes of the chain this delivery has lived through while it was running.
+    pub(crate) crashes: u32,
+    /// Another delivery of the same block, in other bytes, that takes care of the peers.
+    pub(crate) peers_by: Option<Arc<Delivery>>,
+    /// Whether metrics and log have it.
+    pub(crate) summed_up: bool,
+}
+
+/// Whether the block is on disk.
+#[derive(Debug, Clone)]
+pub(crate) enum JournalState {
+    Pending,
+    Durable { after: Duration },
+    NotDurable { why: String },
+}
+
+/// One node's answer, and what it amounts to.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeVerdict {
+    pub(crate) node: String,
+    /// The node's own words; kept from the first answer on, whatever comes later.
+    pub(crate) answer: Option<Answer>,
+    pub(crate) answered: Option<Duration>,
+    pub(crate) judgement: Option<Judgement>,
+    pub(crate) judged: Option<Duration>,
+    pub(crate) attempts: u64,
+}
+
+/// What the pool is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The best of the nodes' judgements so far, if there is one.
+    pub judgement: Option<Judgement>,
+    /// Whether the block is on disk. A replayed block always is.
+    pub durable: bool,
+    /// Our own first finding that keeps the block off P2P.
+    pub finding: Option<String>,
+}
+
+/// What to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// A node's judgement: an acceptance, or the word of every node.
+    Node,
+    /// That many peers that are proven to have the block.
+    Peers(usize),
+}
+
+impl Delivery {
+    pub(crate) fn new(
+        fingerprint: Fingerprint,
+        parent: BlockHash,
+        source: Source,
+        size: usize,
+        received_at: Instant,
+        nodes: impl Iterator<Item = String>,
+        barrier: u64,
+    ) -> Self {
+        let verdict = |node| NodeVerdict {
+            node,
+            answer: None,
+            answered: None,
+            judgement: None,
+            judged: None,
+            attempts: 0,
+        };
+        let state = State {
+            inspected: None,
+            findings: Vec::new(),
+            height: None,
+            block: None,
+            kept_off_p2p: None,
+            journal: JournalState::Pending,
+            nodes: nodes.map(verdict).collect(),
+            tracker: Tracker::new(fingerprint.block, parent),
+            repeats: 0,
+            crashes: 0,
+            peers_by: None,
+            summed_up: false,
+        };
+        Self {
+            fingerprint,
+            source,
+            received_at,
+            received_wall: SystemTime::now(),
+            size,
+            parent,
+            barrier,
+            state: Mutex::new(state),
+            plan: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// The block's name.
+    pub fn block(&self) -> BlockHash {
+        self.fingerprint.block
+    }
+
+    /// The canonical bytes of the block, once they are known.
+    pub fn canonical(&self) -> Option<Bytes> {
+        self.state.lock().block.as_ref().map(|block| block.bytes.clone())
+    }
+
+    /// What is written to peers. It is made once.
+    pub(crate) fn plan(&self, make: impl FnOnce() -> Plan) -> Arc<Plan> {
+        self.plan.lock().get_or_insert_with(|| Arc::new(make())).clone()
+    }
+
+    /// Lets go of the block's bytes; what was found out stays.
+    pub(crate) fn let_go(&self) {
+        *self.plan.lock() = None;
+        self.update(|state| state.block = None);
+    }
+
+    pub(crate) fn since_received(&self) -> Duration {
+        self.received_at.elapsed()
+    }
+
+    /// Looks at the state without changing it.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.state.lock())
+    }
+
+    /// Changes the state and wakes whoever waits for a change.
+    pub(crate) fn update<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let result = change(&mut self.state.lock());
+        self.changes.send_modify(|count| *count += 1);
+        result
+    }
+
+    /// Waits until something about the state holds.
+    pub(crate) async fn until(&self, mut holds: impl FnMut(&State) -> bool) {
+        let mut changes = self.changes.subscribe();
+        while !self.read(&mut holds) {
+            if changes.changed().await.is_err() {
+                return; // Cannot be: we hold the sender.
+            }
+        }
+    }
+
+    /// Waits for the journal and for the goal, at most `limit`; says whether the goal was reached.
+    pub async fn reached(&self, goal: Goal, limit: Duration) -> bool {
+        let both = self.until(|state| state.journal.is_settled() && state.has_reached(goal));
+        tokio::time::timeout(limit, both).await.is_ok()
+    }
+
+    /// What to tell the pool: waits for the journal and for a node's judgement, at most four seconds.
+    pub async fn acknowledgement(&self) -> Acknowledgement {
+        self.reached(Goal::Node, ACKNOWLEDGE_WITHIN).await;
+        self.read(|state| Acknowledgement {
+            judgement: state.judgement().cloned(),
+            durable: matches!(state.journal, JournalState::Durable { .. }),
+            finding: state.first_error().map(ToString::to_string),
+        })
+    }
+
+    /// The node whose judgement the caller was given, to which a question about the block should go.
+    pub fn judged_by(&self) -> Option<String> {
+        self.read(|state| {
+            let best = state.judgement()?;
+            state.nodes.iter().find(|node| node.judgement.as_ref() == Some(best)).map(|node| node.node.clone())
+        })
+    }
+}
+
+impl State {
+    pub(crate) fn node(&mut self, name: &str) -> Option<&mut NodeVerdict> {
+        self.nodes.iter_mut().find(|node| node.node == name)
+    }
+
+    /// The best of the nodes' judgements.
+    pub(crate) fn judgement(&self) -> Option<&Judgement> {
+        self.nodes.iter().filter_map(|node| node.judgement.as_ref()).reduce(Judgement::better)
+    }
+
+    pub(crate) fn first_error(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.severity == chain::Severity::Error)
+    }
+
+    fn has_reached(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::Node => {
+                matches!(self.judgement(), Some(Judgement::Accepted))
+                    || (!self.nodes.is_empty() && self.nodes.iter().all(|node| node.judgement.is_some()))
+            }
+            Goal::Peers(wanted) => match &self.peers_by {
+                Some(other) => other.read(|state| state.tracker.successes() >= wanted),
+                None => self.tracker.successes() >= wanted,
+            },
+        }
+    }
+
+    /// Whether every node has said what it makes of the block and will say nothing better.
+    pub(crate) fn is_judged_for_good(&self) -> bool {
+        self.nodes.iter().all(|node| {
+            node.judgement.as_ref().is_some_and(|judgement| !matches!(judgement, Judgement::Unanswered { .. }))
+        })
+    }
+
+    /// Whether every node has refused the block.
+    pub(crate) fn is_refused_for_good(&self) -> bool {
+        let refused = |node: &NodeVerdict| matches!(node.judgement, Some(Judgement::Refused { .. }));
+        !self.nodes.is_empty() && self.nodes.iter().all(refused)
+    }
+
+    /// Whether every peer that was sent to has answered, and it is known to whom the block goes at all.
+    pub(crate) fn is_answered_by_peers(&self) -> bool {
+        self.inspected.is_some() && self.tracker.is_answered()
+    }
+}
+
+impl JournalState {
+    fn is_settled(&self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+}

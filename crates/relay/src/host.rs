@@ -1,0 +1,243 @@
+//! What connections tell, and what they ask for.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use chain::IndexedBlock;
+use net::{Closed, Connection, Host};
+use protocol::{
+    PeerId,
+    headers::PeerChain,
+    session::{Event, Introduction, Session, Shelf, Via},
+};
+use wire::{BlockHash, Header, NetworkAddress};
+
+use crate::{Ended, Peer, PeerNotice, PeerSpec, Relay};
+
+/// How many times the chain's largest payload a lane holds.
+const LANE_PAYLOADS: usize = 4;
+
+impl Relay {
+    /// Connects to a peer and runs the connection until it ends; returns at once. The listener is told how it goes.
+    ///
+    /// The connection belongs to the relay, not to the caller: it survives whoever looks after it, and
+    /// [`Peer::listen`] hands it to someone else.
+    pub fn connect(self: &Arc<Self>, spec: PeerSpec, listener: impl Fn(PeerNotice) + Send + Sync + 'static) -> Arc<Peer> {
+        let peer = self.peers.add(spec, LANE_PAYLOADS * self.chain.session_policy().max_payload);
+        peer.listen(listener);
+        let (relay, connected) = (self.clone(), peer.clone());
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let ended = tokio::select! {
+                ended = relay.converse(&connected) => ended,
+                () = stop.cancelled() => Ended::Closed(Closed::Asked),
+            };
+            relay.ended(&connected, ended);
+        });
+        peer
+    }
+
+    async fn converse(self: &Arc<Self>, peer: &Arc<Peer>) -> Ended {
+        let (stream, remote) = match net::dial(&peer.address, self.settings.dial_timeout).await {
+            Ok(connected) => connected,
+            Err(error) => return error.into(),
+        };
+        let introduction = Introduction {
+            nonce: rand::random(),
+            user_agent: self.settings.user_agent.clone(),
+            timestamp: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64),
+            receiver: NetworkAddress::from(remote),
+            start_height: self.headers.lock().tip_height().unwrap_or(0),
+        };
+        let session = Session::new(self.chain.clone(), introduction, Instant::now());
+        let connection = Connection { id: peer.id, lane: peer.lane.clone(), magic: self.chain.params().magic };
+        let host = Arc::new(PeerHost(self.clone()));
+        let closed = net::run(stream, connection, session, self.chain.clone(), host).await;
+        if peer.is_ready() { Ended::Closed(closed) } else { Ended::NotReady(closed) }
+    }
+
+    fn ended(self: &Arc<Self>, peer: &Arc<Peer>, ended: Ended) {
+        let now = Instant::now();
+        peer.close();
+        self.peers.remove(peer.id);
+        for delivery in self.live() {
+            let outcome = delivery.update(|state| state.tracker.disconnected(peer.id, now));
+            self.settled(&delivery, peer, outcome);
+        }
+        match &ended {
+            Ended::Closed(closed) => {
+                self.metrics.peer_disconnection(closed.kind());
+                match closed {
+                    Closed::Stuck => self.metrics.send_timeout(),
+                    Closed::Io(_) => self.metrics.socket_error(closed.kind()),
+                    _ => {}
+                }
+                tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "peer gone");
+            }
+            Ended::NotDialled(_) | Ended::NotReady(_) => {
+                self.metrics.connection_attempt(ended.kind());
+                tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "no connection");
+            }
+        }
+        peer.notify(PeerNotice::Ended(Arc::new(ended)));
+    }
+
+    /// All connections, also those whose handshake is not done.
+    pub fn peers(&self) -> Vec<Arc<Peer>> {
+        self.peers.all()
+    }
+
+    /// Those with a finished handshake, in the order in which they are sent to.
+    pub fn ready_peers(&self) -> Arc<Vec<Arc<Peer>>> {
+        self.peers.ready()
+    }
+
+    /// The book has another opinion of a peer.
+    pub fn set_score(&self, peer: &Peer, score: u32) {
+        self.peers.set_score(peer, score);
+    }
+
+    /// The height that a peer is known or claims to have.
+    pub fn peer_height(&self, peer: &Peer) -> Option<u32> {
+        let headers = self.headers.lock();
+        peer.chain.lock().height(&headers)
+    }
+}
+
+/// The relay as its connections see it.
+struct PeerHost(Arc<Relay>);
+
+impl fmt::Debug for PeerHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PeerHost")
+    }
+}
+
+impl Shelf for PeerHost {
+    fn block(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>> {
+        self.0.shelf.lock().get(hash)
+    }
+
+    fn headers_after(&self, locator: &[BlockHash], stop: BlockHash) -> Vec<Header> {
+        self.0.headers.lock().after(locator, stop)
+    }
+
+    fn locator(&self) -> Vec<BlockHash> {
+        let headers = self.0.headers.lock();
+        if headers.is_empty() { Vec::new() } else { headers.locator(self.0.chain.params().genesis) }
+    }
+
+    fn knows(&self, hash: &BlockHash) -> bool {
+        self.0.headers.lock().contains(hash)
+    }
+}
+
+impl Host for PeerHost {
+    fn event(&self, id: PeerId, event: Event, now: Instant) {
+        let relay = &self.0;
+        let Some(peer) = relay.peers.get(id) else { return };
+        match event {
+            Event::Ready { protocol, services, user_agent, start_height } => {
+                tracing::info!(chain = relay.name(), peer = peer.name(), user_agent, protocol, %services, start_height, "peer ready");
+                peer.update_info(|info| {
+                    info.protocol = protocol;
+                    info.services = services.0;
+                    info.user_agent = user_agent;
+                });
+                *peer.chain.lock() = PeerChain::new(start_height);
+                relay.peers.set_ready(&peer);
+                relay.metrics.connection_attempt("success");
+                peer.notify(PeerNotice::Ready);
+                relay.catch_up(&peer);
+            }
+            Event::Announced { block, via } => self.announced(&peer, block, via, now),
+            Event::Headers(headers) => relay.headers_from(&peer, headers),
+            Event::Pong(nonce) => {
+                for delivery in relay.live().iter().filter(|delivery| delivery.barrier == nonce) {
+                    let outcome = delivery.update(|state| state.tracker.pong(id, now));
+                    relay.metrics.delivery_stage("processed", now.saturating_duration_since(delivery.received_at));
+                    relay.settled(delivery, &peer, outcome);
+                }
+            }
+            Event::RoundTrip(round_trip) => peer.update_info(|info| info.round_trip = Some(round_trip)),
+            Event::Rejected { block, reason } => {
+                tracing::warn!(chain = relay.name(), peer = peer.name(), %block, reason, "peer rejects the block");
+                for delivery in relay.live().iter().filter(|delivery| delivery.block() == block) {
+                    let outcome = delivery.update(|state| state.tracker.rejected(id, &reason, now));
+                    relay.settled(delivery, &peer, outcome);
+                }
+            }
+            Event::Served { block } => {
+                tracing::debug!(chain = relay.name(), peer = peer.name(), %block, "served");
+            }
+            Event::OffersCompact { version, .. } => {
+                peer.update_info(|info| info.compact_version = info.compact_version.max(Some(version)));
+            }
+            Event::Garbage { kind } => {
+                tracing::debug!(chain = relay.name(), peer = peer.name(), kind, "not a message");
+                relay.metrics.socket_error(kind);
+            }
+        }
+    }
+
+    fn written(&self, id: PeerId, block: BlockHash, handed: Instant, now: Instant) {
+        self.stage(id, block, "written", now, |tracker| tracker.written(id, handed, now));
+    }
+
+    fn acked(&self, id: PeerId, block: BlockHash, now: Instant) {
+        self.stage(id, block, "acked", now, |tracker| {
+            tracker.acked(id, now);
+            None
+        });
+    }
+
+    fn sent(&self, bytes: usize) {
+        self.0.metrics.sent(bytes);
+    }
+
+    fn received(&self, bytes: usize) {
+        self.0.metrics.received(bytes);
+    }
+
+    fn as_shelf(&self) -> &dyn Shelf {
+        self
+    }
+}
+
+impl PeerHost {
+    /// A peer says that it has a block.
+    fn announced(&self, peer: &Arc<Peer>, block: BlockHash, via: Via, now: Instant) {
+        let relay = &self.0;
+        // A compact block may come before its sender has validated it: it proves nothing of ours.
+        if via == Via::Inv {
+            for delivery in relay.live().iter().filter(|delivery| delivery.block() == block) {
+                let outcome = delivery.update(|state| state.tracker.announced(peer.id, now));
+                relay.withdraw(delivery, peer);
+                relay.settled(delivery, peer, outcome);
+            }
+        }
+        relay.learn(peer, block);
+        relay.catch_up(peer);
+    }
+
+    fn stage(
+        &self,
+        id: PeerId,
+        block: BlockHash,
+        stage: &'static str,
+        now: Instant,
+        note: impl Fn(&mut protocol::delivery::Tracker) -> Option<protocol::delivery::Outcome>,
+    ) {
+        let relay = &self.0;
+        for delivery in relay.live().iter().filter(|delivery| delivery.block() == block) {
+            let outcome = delivery.update(|state| note(&mut state.tracker));
+            relay.metrics.delivery_stage(stage, now.saturating_duration_since(delivery.received_at));
+            if let Some(peer) = relay.peers.get(id) {
+                relay.settled(delivery, &peer, outcome);
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The peer table: who is connected, in the order in which they are sent to.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use net::{Closed, DialError, Lane};
+use parking_lot::Mutex;
+use protocol::{
+    PeerId,
+    book::{Kind, Priority},
+    delivery::Outcome,
+    headers::PeerChain,
+};
+
+/// Whom to connect to.
+#[derive(Debug, Clone)]
+pub struct PeerSpec {
+    /// `host:port`
+    pub address: String,
+    /// Why.
+    pub kind: Kind,
+    /// The book's score.
+    pub score: u32,
+}
+
+/// What whoever looks after a peer is told.
+#[derive(Debug, Clone)]
+pub enum PeerNotice {
+    /// The handshake is done.
+    Ready,
+    /// A delivery to it has an outcome.
+    Outcome(Outcome),
+    /// The connection has ended, or was never made.
+    Ended(Arc<Ended>),
+}
+
+/// How a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// It was never made.
+    #[error(transparent)]
+    NotDialled(#[from] DialError),
+    /// It ended before the handshake was done.
+    #[error("during the handshake: {0}")]
+    NotReady(Closed),
+    /// It ended later.
+    #[error(transparent)]
+    Closed(Closed),
+}
+
+impl Ended {
+    /// A stable word for metric labels.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotDialled(error) => error.kind(),
+            Self::NotReady(closed) | Self::Closed(closed) => closed.kind(),
+        }
+    }
+}
+
+/// What the peer said of itself, and what we found out.
+#[derive(Debug, Clone, Default)]
+pub struct PeerInfo {
+    /// Its protocol version.
+    pub protocol: i32,
+    /// Its services, as bits.
+    pub services: u64,
+    /// Its software.
+    pub user_agent: String,
+    /// The last round trip of a ping.
+    pub round_trip: Option<Duration>,
+    /// The compact block format that it takes, if any.
+    pub compact_version: Option<u64>,
+}
+
+type Listener = Box<dyn Fn(PeerNotice) + Send + Sync>;
+
+/// One live connection.
+pub struct Peer {
+    /// The connection's number.
+    pub id: PeerId,
+    /// `host:port`, as it was dialled.
+    pub address: String,
+    /// Why we are connected.
+    pub kind: Kind,
+    /// When the connection was begun.
+    pub since: Instant,
+    pub(crate) lane: Lane,
+    ready: AtomicBool,
+    observer: AtomicBool,
+    score: AtomicU32,
+    info: Mutex<PeerInfo>,
+    pub(crate) chain: Mutex<PeerChain>,
+    listener: Mutex<Option<Listener>>,
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("id", &self.id).field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Peer {
+    /// The name in reports: a node's name, or the address.
+    pub fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Own { node } => node,
+            _ => &self.address,
+        }
+    }
+
+    /// What is known of it.
+    pub fn info(&self) -> PeerInfo {
+        self.info.lock().clone()
+    }
+
+    pub(crate) fn update_info(&self, change: impl FnOnce(&mut PeerInfo)) {
+        change(&mut self.info.lock());
+    }
+
+    /// Whether the handshake is done.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Relaxed)
+    }
+
+    /// Whether it is never pushed to.
+    pub fn is_observer(&self) -> bool {
+        self.observer.load(Relaxed)
+    }
+
+    /// The book's score.
+    pub fn score(&self) -> u32 {
+        self.score.load(Relaxed)
+    }
+
+    /// Bytes that wait for it.
+    pub fn backlog(&self) -> usize {
+        self.lane.backlog()
+    }
+
+    /// Whoever looks after it from now on.
+    pub fn listen(&self, listener: impl Fn(PeerNotice) + Send + Sync + 'static) {
+        *self.listener.lock() = Some(Box::new(listener));
+    }
+
+    pub(crate) fn notify(&self, notice: PeerNotice) {
+        if let Some(listener) = &*self.listener.lock() {
+            listener(notice);
+        }
+    }
+
+    /// Ends the connection.
+    pub fn close(&self) {
+        self.lane.close();
+    }
+
+    fn rank(&self) -> (u8, u32) {
+        (self.kind.rank(), self.score())
+    }
+}
+
+/// All connections of a chain. Reading it is lock-free; it changes only when peers come, go or change their score.
+#[derive(Debug, Default)]
+pub(crate) struct PeerTable {
+    next: AtomicU64,
+    all: Mutex<HashMap<PeerId, Arc<Peer>>>,
+    /// Those with a finished handshake, best first.
+    ready: ArcSwap<Vec<Arc<Peer>>>,
+    observers: usize,
+}
+
+impl PeerTable {
+    pub(crate) fn new(observers: usize) -> Self {
+        Self { observers, ..Self::default() }
+    }
+
+    pub(crate) fn add(&self, spec: PeerSpec, lane_limit: usize) -> Arc<Peer> {
+        let peer = Arc::new(Peer {
+            id: PeerId(self.next.fetch_add(1, Relaxed) + 1),
+            address: spec.address,
+            kind: spec.kind,
+            since: Instant::now(),
+            lane: Lane::new(lane_limit),
+            ready: AtomicBool::new(false),
+            observer: AtomicBool::new(false),
+            score: AtomicU32::new(spec.score),
+            info: Mutex::default(),
+            chain: Mutex::default(),
+            listener: Mutex::default(),
+        });
+        self.all.lock().insert(peer.id, peer.clone());
+        peer
+    }
+
+    pub(crate) fn get(&self, id: PeerId) -> Option<Arc<Peer>> {
+        self.all.lock().get(&id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
+        self.all.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn ready(&self) -> Arc<Vec<Arc<Peer>>> {
+        self.ready.load_full()
+    }
+
+    pub(crate) fn set_ready(&self, peer: &Peer) {
+        peer.ready.store(true, Relaxed);
+        self.arrange();
+    }
+
+    pub(crate) fn remove(&self, id: PeerId) {
+        self.all.lock().remove(&id);
+        self.arrange();
+    }
+
+    pub(crate) fn set_score(&self, peer: &Peer, score: u32) {
+        if peer.score.swap(score, Relaxed) != score {
+            self.arrange();
+        }
+    }
+
+    /// Puts the ready peers into order and chooses the observers.
+    fn arrange(&self) {
+        let all = self.all.lock();
+        let mut ready: Vec<_> = all.values().filter(|peer| peer.is_ready()).cloned().collect();
+        ready.sort_by_key(|peer| (std::cmp::Reverse(peer.rank()), peer.id));
+        self.choose_observers(&ready);
+        self.ready.store(Arc::new(ready));
+    }
+
+    /// The least important become observers: never critical peers or own nodes, and only while at least as many others
+    /// are left to push to. Between peers of one kind whoever observes keeps doing so, so that a block on its way is
+    /// not suddenly pushed to its witness.
+    fn choose_observers(&self, ready: &[Arc<Peer>]) {
+        let remote = ready.iter().filter(|peer| !peer.kind.is_own()).count();
+        let critical = Kind::Fixed { priority: Priority::Critical }.rank();
+        let mut eligible: Vec<_> = ready.iter().rev().filter(|peer| peer.kind.rank() < critical).collect();
+        eligible.sort_by_key(|peer| (peer.kind.rank(), !peer.is_observer()));
+        eligible.truncate(self.observers.min(remote / 2));
+        for peer in ready {
+            peer.observer.store(eligible.iter().any(|observer| observer.id == peer.id), Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(table: &PeerTable, address: &str, kind: Kind, score: u32) -> Arc<Peer> {
+        let peer = table.add(PeerSpec { address: address.into(), kind, score }, 100);
+        table.set_ready(&peer);
+        peer
+    }
+
+    fn order(table: &PeerTable) -> Vec<String> {
+        table.ready().iter().map(|peer| peer.name().to_owned()).collect()
+    }
+
+    #[test]
+    fn own_nodes_come_first_then_priority_then_score() {
+        let table = PeerTable::new(0);
+        add(&table, "c", Kind::Discovered, 500);
+        add(&table, "b", Kind::Fixed { priority: Priority::Normal }, 10);
+        add(&table, "a", Kind::Own { node: "node".into() }, 0);
+        let low = add(&table, "d", Kind::Discovered, 400);
+        assert_eq!(order(&table), ["node", "b", "c", "d"]);
+        table.set_score(&low, 600);
+        assert_eq!(order(&table), ["node", "b", "d", "c"]);
+        table.remove(low.id);
+        assert_eq!(order(&table), ["node", "b", "c"]);
+    }
+
+    #[test]
+    fn the_last_in_order_observes_and_keeps_observing_and_nobody_does_who_is_needed() {
+        let table = PeerTable::new(1);
+        let fixed = |priority| Kind::Fixed { priority };
+        let only = add(&table, "only", fixed(Priority::Normal), 100);
+        assert!(!only.is_observer(), "the only peer is there to be pushed to");
+        let high = add(&table, "high", fixed(Priority::High), 100);
+        assert!(only.is_observer() && !high.is_observer());
+        let equal = add(&table, "equal", fixed(Priority::Normal), 1);
+        assert!(only.is_observer() && !equal.is_observer(), "whoever observes keeps doing so");
+        let stranger = add(&table, "stranger", Kind::Discovered, 900);
+        assert!(stranger.is_observer() && !only.is_observer(), "strangers before those whom the operator named");
+        table.remove(stranger.id);
+        assert!(equal.is_observer(), "the last in order");
+    }
+}

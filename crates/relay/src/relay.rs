@@ -1,0 +1,332 @@
+//! The relay of one chain: what it holds, and how a submission begins.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use chain::{Chain, IndexedBlock, Inspection};
+use journal::{Entry, Journal, Key};
+use parking_lot::Mutex;
+use protocol::{
+    dedup::{Fingerprint, Recent},
+    headers::HeaderView,
+};
+use rpc::SubmitRequest;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wire::{BlockHash, Header, sha256d};
+
+use crate::{
+    ChainMetrics, Delivery, Node, Source, Submission,
+    delivery::JournalState,
+    peers::PeerTable,
+};
+
+/// How many submissions are remembered, so that a repeat joins its delivery.
+const REMEMBERED: usize = 256;
+
+/// How many of our blocks are held to be served, at most.
+const SHELF: usize = 64;
+
+/// What a relay is made with.
+#[derive(Debug, Clone)]
+pub struct RelaySettings {
+    /// The chain's configured name: label, report, journal.
+    pub name: String,
+    /// How many peers are never pushed to.
+    pub observers: usize,
+    /// How long a connection may take to be made.
+    pub dial_timeout: Duration,
+    /// What we call ourselves to peers.
+    pub user_agent: String,
+}
+
+/// The relay of one chain. Cheap to share; see the crate's front page.
+#[derive(Debug)]
+pub struct Relay {
+    pub(crate) settings: RelaySettings,
+    pub(crate) chain: Arc<dyn Chain>,
+    pub(crate) nodes: Vec<Arc<Node>>,
+    pub(crate) journal: Journal,
+    pub(crate) metrics: ChainMetrics,
+    pub(crate) peers: PeerTable,
+    pub(crate) headers: Mutex<HeaderView>,
+    pub(crate) recent: Mutex<Recent<Arc<Delivery>>>,
+    /// Deliveries that may still change, oldest first.
+    pub(crate) live: Mutex<Vec<Arc<Delivery>>>,
+    pub(crate) shelf: Mutex<Shelved>,
+    /// Held while headers are fetched from a node, so that two do not fetch the same.
+    pub(crate) fetching: tokio::sync::Mutex<()>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Blocks of ours, to be served to whoever asks; the oldest go first.
+#[derive(Debug, Default)]
+pub(crate) struct Shelved {
+    blocks: HashMap<BlockHash, Arc<IndexedBlock>>,
+    order: VecDeque<BlockHash>,
+}
+
+impl Shelved {
+    fn put(&mut self, block: Arc<IndexedBlock>) {
+        if self.blocks.contains_key(&block.hash) {
+            return;
+        }
+        if self.order.len() == SHELF {
+            if let Some(oldest) = self.order.pop_front() {
+                self.blocks.remove(&oldest);
+            }
+        }
+        self.order.push_back(block.hash);
+        self.blocks.insert(block.hash, block);
+    }
+
+    pub(crate) fn get(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>> {
+        self.blocks.get(hash).cloned()
+    }
+}
+
+impl Relay {
+    /// A relay for a chain, with its nodes. Its housekeeping begins at once, on the current tokio runtime.
+    pub fn start(
+        settings: RelaySettings,
+        chain: Arc<dyn Chain>,
+        nodes: Vec<Arc<Node>>,
+        journal: Journal,
+        metrics: ChainMetrics,
+    ) -> Arc<Self> {
+        let relay = Arc::new(Self {
+            peers: PeerTable::new(settings.observers),
+            settings,
+            chain,
+            nodes,
+            journal,
+            metrics,
+            headers: Mutex::new(HeaderView::new()),
+            recent: Mutex::new(Recent::new(REMEMBERED)),
+            live: Mutex::default(),
+            shelf: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        relay.spawn(relay.clone().upkeep());
+        relay
+    }
+
+    /// The chain's configured name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// The chain's rules.
+    pub fn chain(&self) -> &Arc<dyn Chain> {
+        &self.chain
+    }
+
+    /// Our own nodes.
+    pub fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
+    /// The chain's metrics.
+    pub fn metrics(&self) -> &ChainMetrics {
+        &self.metrics
+    }
+
+    /// The tip of the header view, with its height.
+    pub fn tip(&self) -> Option<(BlockHash, u32)> {
+        let headers = self.headers.lock();
+        Some((headers.tip()?, headers.tip_height()?))
+    }
+
+    /// Deliveries that may still change, oldest first.
+    pub fn live(&self) -> Vec<Arc<Delivery>> {
+        self.live.lock().clone()
+    }
+
+    /// Runs a task until it is done or the relay stops for good.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Takes a block and sends it on its way; returns at once. A block that is known already, in these bytes, joins
+    /// its running delivery, or gets the finished one to look at.
+    pub fn submit(self: &Arc<Self>, submission: Submission) -> Arc<Delivery> {
+        let header = submission.bytes.first_chunk::<{ Header::LEN }>().map(|fixed| Header::new(*fixed));
+        let block = header.as_ref().map_or(BlockHash::ZERO, |header| self.chain.block_hash(header));
+        let parent = header.as_ref().map_or(BlockHash::ZERO, Header::parent);
+        let delivery = Arc::new(Delivery::new(
+            Fingerprint::of(block, &submission.bytes),
+            parent,
+            submission.source,
+            submission.bytes.len(),
+            submission.received_at,
+            self.nodes.iter().map(|node| node.name().to_owned()),
+            rand::random(),
+        ));
+        if let Some(known) = self.join(&delivery) {
+            tracing::info!(chain = self.name(), %block, source = submission.source.as_str(), "block handed in again");
+            return known;
+        }
+        self.live.lock().push(delivery.clone());
+        self.submit_to_nodes(&delivery, &submission);
+        self.write_to_journal(&delivery, &submission);
+        self.inspect(&delivery, submission.bytes.clone());
+        tracing::info!(
+            chain = self.name(),
+            %block,
+            size = submission.bytes.len(),
+            source = submission.source.as_str(),
+            "block received"
+        );
+        delivery
+    }
+
+    /// The delivery that a submission joins: one of the same bytes that is running, or has ended well. One that the
+    /// nodes refused makes way: what was too early or lacked its parent then may be welcome now.
+    fn join(&self, delivery: &Arc<Delivery>) -> Option<Arc<Delivery>> {
+        let mut recent = self.recent.lock();
+        let known = recent.insert(delivery.fingerprint, delivery.clone())?;
+        if known.read(|state| state.is_refused_for_good()) {
+            recent.replace(delivery.fingerprint, delivery.clone());
+            return None;
+        }
+        known.update(|state| state.repeats += 1);
+        Some(known)
+    }
+
+    fn submit_to_nodes(self: &Arc<Self>, delivery: &Arc<Delivery>, submission: &Submission) {
+        if self.nodes.is_empty() {
+            return;
+        }
+        let hex = submission.hex.as_deref().and_then(|hex| std::str::from_utf8(hex).ok());
+        let request = hex.map_or_else(|| SubmitRequest::from_bytes(&submission.bytes), SubmitRequest::from_hex);
+        for node in &self.nodes {
+            self.spawn(self.clone().submit_to_node(node.clone(), delivery.clone(), request.clone()));
+        }
+    }
+
+    fn write_to_journal(self: &Arc<Self>, delivery: &Arc<Delivery>, submission: &Submission) {
+        if submission.source == Source::Replay {
+            let after = delivery.since_received();
+            return delivery.update(|state| state.journal = JournalState::Durable { after });
+        }
+        let append = self.journal.append(Entry {
+            key: self.journal_key(delivery),
+            chain: self.name().into(),
+            meta: Bytes::new(),
+            block: submission.bytes.clone(),
+        });
+        let (relay, delivery) = (self.clone(), delivery.clone());
+        // Tracked and not cancelled: a block that is being written when we stop is still to be written.
+        self.tasks.spawn(async move {
+            let journal = match append.await {
+                Ok(durable) => {
+                    JournalState::Durable { after: durable.synced_at.saturating_duration_since(delivery.received_at) }
+                }
+                Err(error) => {
+                    let (chain, block) = (relay.name(), delivery.block());
+                    tracing::error!(chain, %block, %error, "block is not on disk; it is sent all the same");
+                    JournalState::NotDurable { why: error.to_string() }
+                }
+            };
+            delivery.update(|state| state.journal = journal);
+        });
+    }
+
+    /// The journal's key: the chain and the submitted bytes.
+    pub(crate) fn journal_key(&self, delivery: &Delivery) -> Key {
+        let mut bytes = self.name().as_bytes().to_vec();
+        bytes.extend_from_slice(&delivery.fingerprint.body);
+        Key::new(sha256d(&bytes))
+    }
+
+    fn inspect(self: &Arc<Self>, delivery: &Arc<Delivery>, bytes: Bytes) {
+        let (relay, delivery) = (self.clone(), delivery.clone());
+        self.spawn(async move {
+            let chain = relay.chain.clone();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+            let now = u32::try_from(now).unwrap_or(u32::MAX);
+            let inspection = tokio::task::spawn_blocking(move || chain.inspect(&bytes, now)).await;
+            let inspection = inspection.unwrap_or_else(|panic| {
+                tracing::error!(%panic, "the inspection of a block crashed; the block goes to the nodes only");
+                let finding = chain::Finding::error("inspection-crashed", "a judgement", panic.to_string());
+                Inspection { hash: None, findings: vec![finding], block: None }
+            });
+            relay.inspected(&delivery, inspection);
+        });
+    }
+
+    fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, inspection: Inspection) {
+        for finding in &inspection.findings {
+            tracing::warn!(chain = self.name(), block = %delivery.block(), %finding, severity = ?finding.severity, "finding");
+        }
+        let sound = inspection.is_sound();
+        let block = inspection.block.map(Arc::new);
+        let after = delivery.since_received();
+        delivery.update(|state| {
+            state.findings = inspection.findings;
+            state.height = block.as_ref().and_then(|block| block.height);
+            state.block = block.clone();
+        });
+        match block {
+            Some(block) if sound => self.deliver_to_peers(delivery, &block),
+            _ => self.keep_off_p2p(delivery, protocol::delivery::WithheldReason::Finding),
+        }
+        delivery.update(|state| state.inspected = Some(after));
+    }
+
+    /// Puts a sound block where peers can ask for it.
+    pub(crate) fn shelve(&self, block: &Arc<IndexedBlock>) {
+        self.shelf.lock().put(block.clone());
+        if let Ok(target) = chain::Target::from_compact(block.header.bits()) {
+            self.headers.lock().insert(block.hash, block.header.clone(), target.work());
+        }
+    }
+
+    /// The chain's actors have crashed. A delivery that was running at two crashes may be their cause: it goes to the
+    /// nodes only from then on, and says so.
+    pub fn note_crash(&self) {
+        for delivery in self.live() {
+            let suspect = delivery.update(|state| {
+                if !state.is_answered_by_peers() || !state.is_judged_for_good() {
+                    state.crashes += 1;
+                }
+                state.crashes >= 2
+            });
+            if suspect {
+                self.keep_off_p2p(&delivery, protocol::delivery::WithheldReason::Quarantined);
+            }
+        }
+        self.metrics.restart();
+    }
+
+    /// Lets running deliveries finish for at most `limit`, then ends every connection and task. What is not done by
+    /// then is in the journal.
+    pub async fn shut_down(&self, limit: Duration) {
+        let deadline = tokio::time::Instant::now() + limit;
+        for delivery in self.live() {
+            let done = delivery.until(|state| state.is_answered_by_peers() && state.is_judged_for_good());
+            if tokio::time::timeout_at(deadline, done).await.is_err() {
+                let chain = self.name();
+                tracing::warn!(chain, block = %delivery.block(), "not finished; what no node has is in the journal");
+            }
+        }
+        self.stop.cancel();
+        self.peers.all().iter().for_each(|peer| peer.close());
+        self.tasks.close();
+        if tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await.is_err() {
+            tracing::warn!(chain = self.name(), tasks = self.tasks.len(), "tasks did not end in time");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What time does: deliveries expire, are summed up and retire.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{Delivery, Relay};
+
+/// How often to look.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How long a delivery is kept alive for late news (a reconnected node, an upgrade from unproven to accepted), once
+/// everyone has answered.
+const LINGER: Duration = Duration::from_secs(120);
+
+/// How long a delivery is kept alive for nodes that do not answer.
+const OLDEST: Duration = Duration::from_secs(30 * 60);
+
+impl Relay {
+    pub(crate) async fn upkeep(self: Arc<Self>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let live = self.live();
+            for delivery in &live {
+                self.expire(delivery);
+                self.sum_up(delivery);
+            }
+            if !live.is_empty() {
+                self.retire();
+                self.peers.ready().iter().for_each(|peer| self.catch_up(peer));
+            }
+            self.gauge(live.len());
+        }
+    }
+
+    fn expire(&self, delivery: &Arc<Delivery>) {
+        let timeout = self.chain.session_policy().delivery_timeout;
+        let expired = delivery.read(|state| !state.tracker.is_answered()).then(|| {
+            delivery.update(|state| state.tracker.expire(timeout, Instant::now()))
+        });
+        for (id, outcome) in expired.into_iter().flatten() {
+            if let Some(peer) = self.peers.get(id) {
+                self.settled(delivery, &peer, Some(outcome));
+            }
+        }
+    }
+
+    /// Once everyone has answered, or nobody is waited for any longer: counts the block, and says in one line what
+    /// became of it.
+    fn sum_up(&self, delivery: &Arc<Delivery>) {
+        let patience = self.chain.session_policy().delivery_timeout;
+        let due = delivery.read(|state| {
+            let answered = state.is_answered_by_peers() && state.is_judged_for_good();
+            !state.summed_up && (answered || delivery.since_received() > patience)
+        });
+        if !due {
+            return;
+        }
+        delivery.update(|state| state.summed_up = true);
+        self.close_if_done(delivery);
+        let report = delivery.report(self.name());
+        self.metrics.block(delivery.source.as_str(), report.status);
+        for peer in &report.peers {
+            self.metrics.peer_delivery(peer.outcome.as_deref().unwrap_or("timed_out"));
+        }
+        if report.peers_sent_to > 0 {
+            self.metrics.success_ratio(report.peers_with_block as f64 / report.peers_sent_to as f64);
+        }
+        if let Some(echo) = &report.first_echo {
+            self.metrics.first_echo(Duration::from_secs_f64(echo.ms / 1e3));
+        }
+        tracing::info!(
+            chain = self.name(),
+            block = report.hash,
+            height = report.height,
+            status = report.status,
+            durable = report.durable,
+            peers = format_args!("{}/{}", report.peers_with_block, report.peers_sent_to),
+            first_echo_ms = report.first_echo.as_ref().map(|echo| echo.ms),
+            finding = report.findings.first().map(|finding| finding.check),
+            "block summed up"
+        );
+    }
+
+    fn retire(&self) {
+        self.live.lock().retain(|delivery| {
+            let age = delivery.since_received();
+            let done = delivery.read(|state| state.summed_up && state.is_judged_for_good());
+            let stays = if done { age < LINGER } else { age < OLDEST };
+            if !stays {
+                delivery.let_go();
+            }
+            stays
+        });
+    }
+
+    fn gauge(&self, live: usize) {
+        self.metrics.open_deliveries(live);
+        let ready = self.peers.ready();
+        self.metrics.send_queue_depth(ready.iter().map(|peer| peer.backlog()).sum());
+        for kind in ["own", "fixed", "node"] {
+            let count = ready.iter().filter(|peer| peer.kind.as_str() == kind).count();
+            self.metrics.connected_peers("outbound", kind, count);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! One HTTP/1.1 connection to a node: dialled, metered, and used for one request at a time.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use crate::endpoint::Url;
+use crate::error::{RpcError, excerpt};
+
+/// The largest response header that is read. The daemons send under 300 bytes.
+const HEADER_LIMIT: usize = 32 * 1024;
+
+/// TCP keepalive: a node that vanished without a word is noticed after about a minute even on a call without a
+/// time limit of its own (a long poll).
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+#[cfg(target_os = "linux")]
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+#[cfg(target_os = "linux")]
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// How long sent bytes may stay unacknowledged before the kernel gives the connection up. It makes a submit on a
+/// warm connection to a host that has just lost power fail over to a retry instead of waiting out its 30 s.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// A connection, driven by a task of its own. Dropping it ends the task and closes the socket, also in the middle of a
+/// request or of a reply (`SendRequest::send_request`, "Cancel safety"; our tests hold hyper to it).
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    meter: Arc<Mutex<Meter>>,
+    address: String,
+    last_used: Instant,
+}
+
+/// What passed through the socket since the last request began.
+#[derive(Default)]
+pub(crate) struct Meter {
+    sent: usize,
+    last_sent: Option<Instant>,
+    received: usize,
+}
+
+/// A reply as it came: nothing is read into the status or the body yet.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+/// A request that brought no reply, and what may be concluded about it.
+pub(crate) struct Failure {
+    pub(crate) error: RpcError,
+    /// The request never left: it can be sent again whatever it asks for.
+    pub(crate) unsent: bool,
+    /// Not one byte came back: on a connection out of the pool, this is what a dead one looks like.
+    pub(crate) silent: bool,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Dials the node: name resolution, TCP and the HTTP state machine, within `limit`.
+    pub(crate) async fn dial(url: &Url, limit: Duration) -> Result<Self, RpcError> {
+        let address = url.authority();
+        let stream = match timeout(limit, TcpStream::connect((url.host(), url.port()))).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return Err(RpcError::Refused { address });
+            }
+            Ok(Err(error)) => return Err(RpcError::Unreachable { address, reason: error.to_string() }),
+            Err(_) => return Err(RpcError::ConnectTimeout { address, after: limit }),
+        };
+        set_options(&stream)
+            .map_err(|error| RpcError::Unreachable { address: address.clone(), reason: error.to_string() })?;
+
+        let meter = Arc::new(Mutex::new(Meter::default()));
+        let io = TokioIo::new(Metered { stream, meter: Arc::clone(&meter) });
+        let (sender, driver) = http1::Builder::new()
+            // Vectored writes send the caller's buffer itself. Without them hyper copies every body into its own.
+            .writev(true)
+            .max_header_size(HEADER_LIMIT)
+            .handshake(io)
+            .await
+            .map_err(|error| lost(&address, &error))?;
+        let peer = address.clone();
+        tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                // A request under way has been told of it by hyper; this line is for idle connections.
+                tracing::debug!(node = %peer, %error, "RPC connection ended");
+            }
+        });
+        Ok(Self { sender, meter, address, last_used: Instant::now() })
+    }
+
+    /// The meter, to be read also after the exchange was cancelled by a time limit.
+    pub(crate) fn meter(&self) -> Arc<Mutex<Meter>> {
+        Arc::clone(&self.meter)
+    }
+
+    /// Whether it is worth a try: not closed by the node, and not idle for longer than `idle`.
+    pub(crate) fn is_usable(&self, idle: Duration) -> bool {
+        !self.sender.is_closed() && self.last_used.elapsed() <= idle
+    }
+
+    /// When its last reply was complete; for a new connection, when it was made.
+    pub(crate) fn last_used(&self) -> Instant {
+        self.last_used
+    }
+
+    /// Sends one request and reads the whole reply, at most `limit` bytes of body. No time limit: the caller sets one
+    /// and drops the connection when it passes.
+    pub(crate) async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        limit: usize,
+    ) -> Result<Reply, Failure> {
+        *self.meter.lock() = Meter::default();
+        if let Err(error) = self.sender.ready().await {
+            return Err(Failure { error: lost(&self.address, &error), unsent: true, silent: true });
+        }
+        let response = match self.sender.try_send_request(request).await {
+            Ok(response) => response,
+            Err(mut failed) => {
+                let unsent = failed.take_message().is_some();
+                let silent = self.meter.lock().received == 0;
+                return Err(Failure { error: self.failure(failed.error()), unsent, silent });
+            }
+        };
+        let reply = self.read(response, limit).await;
+        self.last_used = Instant::now();
+        reply.map_err(|error| Failure { error, unsent: false, silent: false })
+    }
+
+    async fn read(&self, response: Response<Incoming>, limit: usize) -> Result<Reply, RpcError> {
+        let status = response.status().as_u16();
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(text);
+        let mut body = response.into_body();
+        // The announced length first: an oversized reply is refused before a byte of it is stored.
+        if body.size_hint().lower() > limit as u64 {
+            return Err(RpcError::TooLarge { what: "reply", limit });
+        }
+        let mut whole = Bytes::new();
+        let mut pieces = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.failure(&error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if whole.len() + pieces.len() + data.len() > limit {
+                return Err(RpcError::TooLarge { what: "reply", limit });
+            }
+            // Most replies come in one piece, which is then passed on without a copy.
+            if whole.is_empty() && pieces.is_empty() {
+                whole = data;
+            } else {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+                pieces.extend_from_slice(&data);
+            }
+        }
+        let body = if pieces.is_empty() { whole } else { pieces.freeze() };
+        Ok(Reply { status, content_type, body })
+    }
+
+    fn failure(&self, error: &hyper::Error) -> RpcError {
+        if error.is_parse() {
+            return RpcError::Malformed {
+                address: self.address.clone(),
+                reason: format!("no HTTP: {error}"),
+            };
+        }
+        lost(&self.address, error)
+    }
+}
+
+// === impl Meter ===
+
+impl Meter {
+    /// When the last byte went to the kernel, if that was the end of a request with a body of `body` bytes.
+    ///
+    /// The length of the header that hyper writes before the body is not known here, so a request whose last bytes
+    /// (fewer than a header has) are missing passes as written. `None` is certain: the node cannot have the request.
+    pub(crate) fn written_at(&self, body: usize) -> Option<Instant> {
+        self.last_sent.filter(|_| self.sent > body)
+    }
+}
+
+fn set_options(stream: &TcpStream) -> io::Result<()> {
+    // Header and body leave in separate segments; with Nagle the second waits some 40 ms for the first one's ACK.
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
+    #[cfg(target_os = "linux")]
+    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    Ok(())
+}
+
+fn lost(address: &str, error: &hyper::Error) -> RpcError {
+    use std::error::Error;
+    // hyper's own text is general ("connection error"); the reason is in its source.
+    let reason = match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    RpcError::ConnectionLost { address: address.to_owned(), reason }
+}
+
+fn text(value: &HeaderValue) -> Option<String> {
+    value.to_str().ok().map(excerpt)
+}
+
+/// A TCP stream that counts what passes.
+struct Metered {
+    stream: TcpStream,
+    meter: Arc<Mutex<Meter>>,
+}
+
+impl Metered {
+    fn count_sent(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = result {
+            let mut meter = self.meter.lock();
+            meter.sent += count;
+            meter.last_sent = Some(Instant::now());
+        }
+        result
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
+        this.meter.lock().received += buf.filled().len() - before;
+        result
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.count_sent(result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.count_sent(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
