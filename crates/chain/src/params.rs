@@ -73,7 +73,9 @@ pub struct Params {
 fn magic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 4], D::Error> {
     let text = String::deserialize(deserializer)?;
     let number = u32::from_str_radix(&text, 16).ok().filter(|_| text.len() == 8);
-    number.map(u32::to_be_bytes).ok_or_else(|| D::Error::custom(format!("magic is eight hex digits, not {text:?}")))
+    number
+        .map(u32::to_be_bytes)
+        .ok_or_else(|| D::Error::custom(format!("magic is eight hex digits, not {text:?}")))
 }
 
 fn block_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {

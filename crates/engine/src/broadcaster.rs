@@ -37,9 +37,10 @@ impl ChainBroadcaster {
     /// The addresses that the configuration names: our own nodes, and fixed peers.
     fn configured(&self) -> Candidates {
         let config = &self.chain.config;
-        let own = config.nodes.iter().filter_map(|node| {
-            Some((node.p2p.as_ref()?.to_string(), Kind::Own { node: node.name.clone() }))
-        });
+        let own = config
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node.p2p.as_ref()?.to_string(), Kind::Own { node: node.name.clone() })));
         let fixed = config.peers.fixed.iter().filter(|_| config.peers.enabled).map(|peer| {
             let priority = match peer.priority {
                 config::Priority::Critical => Priority::Critical,

@@ -49,7 +49,8 @@ mod tests {
             {"addr": "[2001:db8::1]:9333", "inbound": false},
             {"addr": "abcdefgh.onion:9333", "inbound": false},
         ]);
-        let taken: Vec<_> = candidates(serde_json::from_value(peers).unwrap()).into_iter().map(|(a, _)| a).collect();
+        let taken: Vec<_> =
+            candidates(serde_json::from_value(peers).unwrap()).into_iter().map(|(a, _)| a).collect();
         assert_eq!(taken, ["203.0.113.5:9333", "[2001:db8::1]:9333"]);
     }
 }

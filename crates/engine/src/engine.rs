@@ -82,7 +82,8 @@ impl Engine {
             })
             .collect::<Result<Vec<_>, StartError>>()?;
         let started = Instant::now();
-        let engine = Self(Arc::new(Shared { chains, metrics, journal, started, draining: AtomicBool::new(false) }));
+        let engine =
+            Self(Arc::new(Shared { chains, metrics, journal, started, draining: AtomicBool::new(false) }));
         engine.replay(recovery);
         Supervisor::new(engine.0.chains.clone()).start();
         Ok(engine)
@@ -96,7 +97,10 @@ impl Engine {
                     let delivery = handle.relay.submit(Submission::own(Source::Replay, Bytes::clone(&block)));
                     tracing::warn!(chain, block = %delivery.block(), "block from the journal is sent again");
                 }
-                None => tracing::error!(chain, "the journal holds a block of a chain that is not enabled; it stays there"),
+                None => tracing::error!(
+                    chain,
+                    "the journal holds a block of a chain that is not enabled; it stays there"
+                ),
             }
         }
     }
@@ -142,7 +146,8 @@ impl Engine {
         }
         let journal = self.journal();
         if !journal.durable {
-            let why = journal.last_error.map_or_else(|| "not written yet".to_owned(), |error| error.to_string());
+            let why =
+                journal.last_error.map_or_else(|| "not written yet".to_owned(), |error| error.to_string());
             reasons.push(format!("the journal is not durable: {why}; blocks are sent all the same"));
         }
         for chain in self.chains() {
@@ -204,7 +209,8 @@ fn node(node: &config::Node) -> Result<Arc<Node>, StartError> {
             file: Some(password.path().to_owned()),
         },
     };
-    let url = node.rpc.url.to_string().parse().map_err(|error| StartError::NodeUrl(node.name.clone(), error))?;
+    let url =
+        node.rpc.url.to_string().parse().map_err(|error| StartError::NodeUrl(node.name.clone(), error))?;
     let client = Client::new(Endpoint { name: node.name.clone(), url, auth, timeouts: Timeouts::default() });
     let p2p = node.p2p.as_ref().map(ToString::to_string);
     Ok(Arc::new(Node::new(client, node.role == config::Role::Primary, p2p)))

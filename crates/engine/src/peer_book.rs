@@ -64,7 +64,10 @@ impl PeerBook {
         let entries = self.book.entries();
         let metrics = self.chain.relay.metrics();
         for source in ["own", "fixed", "node"] {
-            metrics.peer_book_size(source, entries.iter().filter(|(_, entry)| entry.kind.as_str() == source).count());
+            metrics.peer_book_size(
+                source,
+                entries.iter().filter(|(_, entry)| entry.kind.as_str() == source).count(),
+            );
         }
         metrics.peers_in_backoff(self.book.in_backoff(now));
         let entries = entries.into_iter().map(|(address, entry)| BookEntry {

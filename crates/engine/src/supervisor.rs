@@ -89,7 +89,8 @@ mod tests {
     fn pauses_double_until_the_budget_is_used_up_and_old_crashes_are_forgotten() {
         let start = Instant::now();
         let mut crashes = Crashes::default();
-        let pauses: Vec<_> = (0..BUDGET).map(|_| crashes.note(start).map(|pause| pause.as_millis())).collect();
+        let pauses: Vec<_> =
+            (0..BUDGET).map(|_| crashes.note(start).map(|pause| pause.as_millis())).collect();
         assert_eq!(pauses[..3], [Some(500), Some(1000), Some(2000)]);
         assert_eq!(pauses[BUDGET - 1], None);
         assert_eq!(crashes.note(start + WINDOW), Some(PAUSE.0));

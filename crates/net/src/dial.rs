@@ -58,9 +58,10 @@ pub async fn dial(address: &str, limit: Duration) -> Result<(TcpStream, SocketAd
         }
         Err(last)
     };
-    let (stream, remote) = timeout(limit, attempt).await.map_err(|_| DialError::Timeout(address.into(), limit))??;
+    let (stream, remote) =
+        timeout(limit, attempt).await.map_err(|_| DialError::Timeout(address.into(), limit))??;
     let congestion_control = socket::tune(&stream);
-    tracing::debug!(peer = address, %remote, congestion_control, "connected");
+    tracing::info!(peer = address, %remote, congestion_control, "connected");
     Ok((stream, remote))
 }
 

@@ -167,7 +167,8 @@ impl HeaderView {
     pub fn after(&self, locator: &[BlockHash], stop: BlockHash) -> Vec<Header> {
         let Some(tip) = self.tip else { return Vec::new() };
         let best: Vec<_> = self.ancestry(tip).collect();
-        let place: HashMap<BlockHash, usize> = best.iter().enumerate().map(|(i, (hash, _))| (*hash, i)).collect();
+        let place: HashMap<BlockHash, usize> =
+            best.iter().enumerate().map(|(i, (hash, _))| (*hash, i)).collect();
         let Some(&fork) = locator.iter().take(MAX_LOCATOR).find_map(|hash| place.get(hash)) else {
             return Vec::new();
         };

@@ -129,11 +129,17 @@ pub fn judge(answer: &Answer, position: Position) -> Judgement {
     match (answer, position) {
         (Answer::Null, _) => Judgement::Accepted,
         (Answer::Word(word), position) => match (word.as_str(), position) {
-            ("duplicate" | "duplicate-inconclusive" | "inconclusive", Position::Active) => Judgement::Accepted,
-            ("inconclusive" | "duplicate-inconclusive", _) | ("duplicate", Position::Side) => Judgement::Inconclusive,
-            (reason, _) => {
-                Judgement::Refused { reason: reason.into(), masked: reason == "duplicate-invalid", code: None }
+            ("duplicate" | "duplicate-inconclusive" | "inconclusive", Position::Active) => {
+                Judgement::Accepted
             }
+            ("inconclusive" | "duplicate-inconclusive", _) | ("duplicate", Position::Side) => {
+                Judgement::Inconclusive
+            }
+            (reason, _) => Judgement::Refused {
+                reason: reason.into(),
+                masked: reason == "duplicate-invalid",
+                code: None,
+            },
         },
         (Answer::Error { code, message }, _) => {
             Judgement::Refused { reason: message.clone(), masked: false, code: Some(*code) }

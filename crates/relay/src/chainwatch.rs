@@ -28,7 +28,9 @@ const WALK: usize = 50;
 enum FollowError {
     #[error(transparent)]
     Rpc(#[from] RpcError),
-    #[error("the node is on network {found:?}, this chain is configured for {expected:?}: check its port and `network`")]
+    #[error(
+        "the node is on network {found:?}, this chain is configured for {expected:?}: check its port and `network`"
+    )]
     WrongChain { found: String, expected: String },
     #[error("the node's answer cannot be read: {0}")]
     Answer(String),
@@ -133,7 +135,13 @@ impl Relay {
                 headers.insert(hash, header, work);
             }
         }
-        tracing::info!(chain = self.name(), node = node.name(), from = lowest, to = height, "recent headers loaded");
+        tracing::info!(
+            chain = self.name(),
+            node = node.name(),
+            from = lowest,
+            to = height,
+            "recent headers loaded"
+        );
         Ok(())
     }
 
@@ -147,7 +155,8 @@ impl Relay {
         let mut bytes = vec![0; hex.len() / 2];
         faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(unreadable)?;
         let bytes = Bytes::from(bytes);
-        Header::read(&mut Reader::new(&bytes), self.chain.dialect()).map_err(|error| FollowError::Answer(format!("header: {error}")))
+        Header::read(&mut Reader::new(&bytes), self.chain.dialect())
+            .map_err(|error| FollowError::Answer(format!("header: {error}")))
     }
 
     /// A block came whose parent the view lacks: perhaps it is so new that the schedule has not brought it yet. Ask
@@ -165,7 +174,11 @@ impl Relay {
             return self.view_changed();
         }
         if !self.headers.lock().contains(&parent) {
-            let finding = Finding::error("prev-blk-not-found", "a parent that one of our nodes knows", parent.to_string());
+            let finding = Finding::error(
+                "prev-blk-not-found",
+                "a parent that one of our nodes knows",
+                parent.to_string(),
+            );
             tracing::warn!(chain = self.name(), block = %delivery.block(), %finding, "finding");
             delivery.update(|state| state.findings.push(finding));
         }
@@ -180,7 +193,8 @@ impl Relay {
 
     /// Headers have come from a peer.
     pub(crate) fn headers_from(self: &Arc<Self>, peer: &Arc<Peer>, headers: Vec<Header>) {
-        let named: Vec<_> = headers.into_iter().map(|header| (self.chain.block_hash(&header), header)).collect();
+        let named: Vec<_> =
+            headers.into_iter().map(|header| (self.chain.block_hash(&header), header)).collect();
         let now = std::time::Instant::now();
         for delivery in self.live() {
             let outcome = delivery.update(|state| state.tracker.headers(peer.id, &named, now));

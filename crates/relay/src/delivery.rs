@@ -216,7 +216,11 @@ impl Delivery {
     pub fn judged_by(&self) -> Option<String> {
         self.read(|state| {
             let best = state.judgement()?;
-            state.nodes.iter().find(|node| node.judgement.as_ref() == Some(best)).map(|node| node.node.clone())
+            state
+                .nodes
+                .iter()
+                .find(|node| node.judgement.as_ref() == Some(best))
+                .map(|node| node.node.clone())
         })
     }
 }
@@ -237,9 +241,11 @@ impl State {
 
     fn has_reached(&self, goal: Goal) -> bool {
         match goal {
+            // Without a node of ours, a peer's proof stands for a node's word.
+            Goal::Node if self.nodes.is_empty() => self.has_reached(Goal::Peers(1)),
             Goal::Node => {
                 matches!(self.judgement(), Some(Judgement::Accepted))
-                    || (!self.nodes.is_empty() && self.nodes.iter().all(|node| node.judgement.is_some()))
+                    || self.nodes.iter().all(|node| node.judgement.is_some())
             }
             Goal::Peers(wanted) => match &self.peers_by {
                 Some(other) => other.read(|state| state.tracker.successes() >= wanted),
@@ -251,7 +257,9 @@ impl State {
     /// Whether every node has said what it makes of the block and will say nothing better.
     pub(crate) fn is_judged_for_good(&self) -> bool {
         self.nodes.iter().all(|node| {
-            node.judgement.as_ref().is_some_and(|judgement| !matches!(judgement, Judgement::Unanswered { .. }))
+            node.judgement
+                .as_ref()
+                .is_some_and(|judgement| !matches!(judgement, Judgement::Unanswered { .. }))
         })
     }
 

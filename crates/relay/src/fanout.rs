@@ -66,7 +66,9 @@ impl Relay {
         let carries = |other: &&Arc<Delivery>| {
             !Arc::ptr_eq(other, delivery)
                 && other.block() == block.hash
-                && other.read(|state| state.inspected.is_some() && state.kept_off_p2p.is_none() && state.peers_by.is_none())
+                && other.read(|state| {
+                    state.inspected.is_some() && state.kept_off_p2p.is_none() && state.peers_by.is_none()
+                })
         };
         known.filter(|known| carries(&known)).or_else(|| self.live.lock().iter().find(carries).cloned())
     }
@@ -83,12 +85,21 @@ impl Relay {
     }
 
     /// Sends a block to a peer if nothing stands between them; a node of ours gets it once its verdict is in.
-    pub(crate) fn offer(self: &Arc<Self>, delivery: &Arc<Delivery>, block: &Arc<IndexedBlock>, peer: &Arc<Peer>) {
+    pub(crate) fn offer(
+        self: &Arc<Self>,
+        delivery: &Arc<Delivery>,
+        block: &Arc<IndexedBlock>,
+        peer: &Arc<Peer>,
+    ) {
         let Kind::Own { node } = &peer.kind else { return self.push(delivery, block, peer) };
         let answered = {
             let node = node.clone();
             move |state: &crate::delivery::State| {
-                state.nodes.iter().find(|verdict| verdict.node == node).is_none_or(|verdict| verdict.answer.is_some())
+                state
+                    .nodes
+                    .iter()
+                    .find(|verdict| verdict.node == node)
+                    .is_none_or(|verdict| verdict.answer.is_some())
             }
         };
         let waited = delivery.since_received();
@@ -134,7 +145,8 @@ impl Relay {
     }
 
     fn obstacle(&self, delivery: &Delivery, block: &IndexedBlock, peer: &Peer) -> Obstacle {
-        let (may_send, kept_off) = delivery.read(|state| (state.tracker.may_send(peer.id), state.kept_off_p2p));
+        let (may_send, kept_off) =
+            delivery.read(|state| (state.tracker.may_send(peer.id), state.kept_off_p2p));
         if !may_send {
             return Obstacle::Settled;
         }
@@ -156,7 +168,9 @@ impl Relay {
             return Obstacle::None;
         }
         match self.shelf.lock().get(&delivery.parent) {
-            Some(parent) if theirs.has(parent.header.parent(), None, &headers) => Obstacle::ParentFirst(parent),
+            Some(parent) if theirs.has(parent.header.parent(), None, &headers) => {
+                Obstacle::ParentFirst(parent)
+            }
             _ => Obstacle::Withhold(WithheldReason::ParentUnknown),
         }
     }
@@ -180,7 +194,9 @@ impl Relay {
         delivery.plan(|| {
             let magic = self.chain.params().magic;
             let mut locator = vec![delivery.parent];
-            locator.extend(self.headers.lock().locator(self.chain.params().genesis).into_iter().take(PROBE_LOCATOR));
+            locator.extend(
+                self.headers.lock().locator(self.chain.params().genesis).into_iter().take(PROBE_LOCATOR),
+            );
             let protocol = self.chain.session_policy().protocol as u32;
             let probe = Message::GetHeaders(GetHeaders { protocol, locator, stop: BlockHash::ZERO });
             Plan {

@@ -25,7 +25,11 @@ impl Relay {
     ///
     /// The connection belongs to the relay, not to the caller: it survives whoever looks after it, and
     /// [`Peer::listen`] hands it to someone else.
-    pub fn connect(self: &Arc<Self>, spec: PeerSpec, listener: impl Fn(PeerNotice) + Send + Sync + 'static) -> Arc<Peer> {
+    pub fn connect(
+        self: &Arc<Self>,
+        spec: PeerSpec,
+        listener: impl Fn(PeerNotice) + Send + Sync + 'static,
+    ) -> Arc<Peer> {
         let peer = self.peers.add(spec, LANE_PAYLOADS * self.chain.session_policy().max_payload);
         peer.listen(listener);
         let (relay, connected) = (self.clone(), peer.clone());
@@ -53,7 +57,8 @@ impl Relay {
             start_height: self.headers.lock().tip_height().unwrap_or(0),
         };
         let session = Session::new(self.chain.clone(), introduction, Instant::now());
-        let connection = Connection { id: peer.id, lane: peer.lane.clone(), magic: self.chain.params().magic };
+        let connection =
+            Connection { id: peer.id, lane: peer.lane.clone(), magic: self.chain.params().magic };
         let host = Arc::new(PeerHost(self.clone()));
         let closed = net::run(stream, connection, session, self.chain.clone(), host).await;
         if peer.is_ready() { Ended::Closed(closed) } else { Ended::NotReady(closed) }
@@ -158,7 +163,9 @@ impl Host for PeerHost {
             Event::Pong(nonce) => {
                 for delivery in relay.live().iter().filter(|delivery| delivery.barrier == nonce) {
                     let outcome = delivery.update(|state| state.tracker.pong(id, now));
-                    relay.metrics.delivery_stage("processed", now.saturating_duration_since(delivery.received_at));
+                    relay
+                        .metrics
+                        .delivery_stage("processed", now.saturating_duration_since(delivery.received_at));
                     relay.settled(delivery, &peer, outcome);
                 }
             }

@@ -3,8 +3,8 @@
 //! One prefix, base units, the label `chain` everywhere, and no label whose values a stranger could choose.
 
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
-    exponential_buckets,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    core::Collector, exponential_buckets,
 };
 
 /// All metrics of the process.
@@ -45,7 +45,8 @@ impl Metrics {
     /// # Panics
     /// If two metrics had the same name, which a test rules out.
     pub fn new() -> Self {
-        let registry = Registry::new_custom(Some("blockcast".into()), None).expect("the prefix is a valid name");
+        let registry =
+            Registry::new_custom(Some("blockcast".into()), None).expect("the prefix is a valid name");
         let of = Registrar(&registry);
         let delivery = exponential_buckets(0.000_25, 2.0, 18).expect("the bounds are positive");
         let info = of.gauge("build_info", "1, labelled with the version.", &["version"]);
@@ -98,7 +99,11 @@ impl Metrics {
                 "Connections ended, by reason.",
                 &["chain", "reason"],
             ),
-            socket_errors_total: of.counter("socket_errors_total", "Sockets failed, by kind.", &["chain", "kind"]),
+            socket_errors_total: of.counter(
+                "socket_errors_total",
+                "Sockets failed, by kind.",
+                &["chain", "kind"],
+            ),
             send_timeouts_total: of.counter(
                 "send_timeouts_total",
                 "Peers dropped because they took no bytes for five seconds.",
@@ -106,7 +111,11 @@ impl Metrics {
             ),
             send_queue_depth: of.gauge("send_queue_depth", "Bytes that wait for peers.", &["chain"]),
             sent_bytes_total: of.counter("sent_bytes_total", "Bytes sent to peers.", &["chain"]),
-            received_bytes_total: of.counter("received_bytes_total", "Bytes received from peers.", &["chain"]),
+            received_bytes_total: of.counter(
+                "received_bytes_total",
+                "Bytes received from peers.",
+                &["chain"],
+            ),
             peer_book_size: of.gauge("peer_book_size", "Addresses in the peer book.", &["chain", "source"]),
             peers_in_backoff: of.gauge("peers_in_backoff", "Addresses not dialled for now.", &["chain"]),
             node_tip_height: of.gauge("node_tip_height", "Height of a node's tip.", &["chain", "node"]),
@@ -123,11 +132,13 @@ impl Metrics {
                 delivery,
             ),
             open_deliveries: of.gauge("open_deliveries", "Blocks on their way.", &["chain"]),
-            chain_restarts_total: of.counter("chain_restarts_total", "Actors rebuilt after a crash.", &["chain"]),
-            journal_durable: of.plain(
-                "journal_durable",
-                "Whether blocks are on disk before they are acknowledged: 1 or 0.",
+            chain_restarts_total: of.counter(
+                "chain_restarts_total",
+                "Actors rebuilt after a crash.",
+                &["chain"],
             ),
+            journal_durable: of
+                .plain("journal_durable", "Whether blocks are on disk before they are acknowledged: 1 or 0."),
             journal_open_blocks: of.plain("journal_open_blocks", "Blocks on disk that no node has yet."),
             registry,
         }

@@ -25,7 +25,12 @@ const NOT_FOUND: i64 = -5;
 
 impl Relay {
     /// Gives a block to one node and stays with it until its judgement is final.
-    pub(crate) async fn submit_to_node(self: Arc<Self>, node: Arc<Node>, delivery: Arc<Delivery>, request: SubmitRequest) {
+    pub(crate) async fn submit_to_node(
+        self: Arc<Self>,
+        node: Arc<Node>,
+        delivery: Arc<Delivery>,
+        request: SubmitRequest,
+    ) {
         let mut patience = Patience { give_up: Instant::now() + PERSIST, pause: PAUSE.0 };
         loop {
             let answer = self.submit_once(&node, &delivery, &request).await;
@@ -44,7 +49,13 @@ impl Relay {
 
     /// Judges an answer. Where the node must be asked where the block stands and cannot be, it is asked again and
     /// again, and the block counts as unanswered meanwhile; a submit that may have succeeded is not repeated blindly.
-    async fn judge(&self, node: &Node, delivery: &Arc<Delivery>, answer: &Answer, patience: &mut Patience) -> Judgement {
+    async fn judge(
+        &self,
+        node: &Node,
+        delivery: &Arc<Delivery>,
+        answer: &Answer,
+        patience: &mut Patience,
+    ) -> Judgement {
         if let Reading::Final(judgement) = verdict::read(answer) {
             return judgement;
         }
@@ -109,7 +120,9 @@ impl Relay {
         let (chain, node, block) = (self.name(), node.name(), delivery.block());
         match judgement {
             Judgement::Accepted => tracing::info!(chain, node, %block, ?after, "node has the block"),
-            Judgement::Inconclusive => tracing::warn!(chain, node, %block, ?after, "node has it beside its active chain"),
+            Judgement::Inconclusive => {
+                tracing::warn!(chain, node, %block, ?after, "node has it beside its active chain")
+            }
             Judgement::Refused { reason, .. } => {
                 tracing::error!(chain, node, %block, reason, finding, "node refuses the block");
             }
@@ -124,7 +137,8 @@ impl Relay {
     /// not cure. (Without nodes, a peer's proof stands for a node's.)
     pub(crate) fn close_if_done(&self, delivery: &Delivery) {
         let done = delivery.read(|state| {
-            let has = |judgement: &Judgement| matches!(judgement, Judgement::Accepted | Judgement::Inconclusive);
+            let has =
+                |judgement: &Judgement| matches!(judgement, Judgement::Accepted | Judgement::Inconclusive);
             let hopeless = |judgement: &Judgement| match judgement {
                 Judgement::Refused { reason, .. } => !lacks_parent(reason) && reason != "time-too-new",
                 _ => false,

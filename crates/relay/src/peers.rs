@@ -291,7 +291,10 @@ mod tests {
         let equal = add(&table, "equal", fixed(Priority::Normal), 1);
         assert!(only.is_observer() && !equal.is_observer(), "whoever observes keeps doing so");
         let stranger = add(&table, "stranger", Kind::Discovered, 900);
-        assert!(stranger.is_observer() && !only.is_observer(), "strangers before those whom the operator named");
+        assert!(
+            stranger.is_observer() && !only.is_observer(),
+            "strangers before those whom the operator named"
+        );
         table.remove(stranger.id);
         assert!(equal.is_observer(), "the last in order");
     }

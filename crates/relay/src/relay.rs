@@ -18,11 +18,7 @@ use rpc::SubmitRequest;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
-use crate::{
-    ChainMetrics, Delivery, Node, Source, Submission,
-    delivery::JournalState,
-    peers::PeerTable,
-};
+use crate::{ChainMetrics, Delivery, Node, Source, Submission, delivery::JournalState, peers::PeerTable};
 
 /// How many submissions are remembered, so that a repeat joins its delivery.
 const REMEMBERED: usize = 256;
@@ -210,7 +206,8 @@ impl Relay {
             return;
         }
         let hex = submission.hex.as_deref().and_then(|hex| std::str::from_utf8(hex).ok());
-        let request = hex.map_or_else(|| SubmitRequest::from_bytes(&submission.bytes), SubmitRequest::from_hex);
+        let request =
+            hex.map_or_else(|| SubmitRequest::from_bytes(&submission.bytes), SubmitRequest::from_hex);
         for node in &self.nodes {
             self.spawn(self.clone().submit_to_node(node.clone(), delivery.clone(), request.clone()));
         }
@@ -231,9 +228,9 @@ impl Relay {
         // Tracked and not cancelled: a block that is being written when we stop is still to be written.
         self.tasks.spawn(async move {
             let journal = match append.await {
-                Ok(durable) => {
-                    JournalState::Durable { after: durable.synced_at.saturating_duration_since(delivery.received_at) }
-                }
+                Ok(durable) => JournalState::Durable {
+                    after: durable.synced_at.saturating_duration_since(delivery.received_at),
+                },
                 Err(error) => {
                     let (chain, block) = (relay.name(), delivery.block());
                     tracing::error!(chain, %block, %error, "block is not on disk; it is sent all the same");

@@ -152,7 +152,10 @@ impl Delivery {
             parent: self.parent.to_string(),
             size: self.size,
             source: self.source,
-            received_unix_ms: self.received_wall.duration_since(UNIX_EPOCH).map_or(0, |at| at.as_millis() as u64),
+            received_unix_ms: self
+                .received_wall
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |at| at.as_millis() as u64),
             age_ms: ms(self.since_received()),
             repeats: state.repeats,
             status: state.judgement().map_or("pending", |judgement| judgement.kind()),
@@ -205,7 +208,8 @@ fn node(verdict: &NodeVerdict) -> NodeReport {
         Answer::Error { code, message } => serde_json::json!({ "code": code, "message": message }),
         Answer::Nothing { kind, message } => serde_json::json!({ "unanswered": kind, "message": message }),
     });
-    let masked = matches!(verdict.judgement, Some(protocol::verdict::Judgement::Refused { masked: true, .. }));
+    let masked =
+        matches!(verdict.judgement, Some(protocol::verdict::Judgement::Refused { masked: true, .. }));
     NodeReport {
         node: verdict.node.clone(),
         judgement: verdict.judgement.as_ref().map(|judgement| judgement.kind()),

@@ -40,9 +40,9 @@ impl Relay {
 
     fn expire(&self, delivery: &Arc<Delivery>) {
         let timeout = self.chain.session_policy().delivery_timeout;
-        let expired = delivery.read(|state| !state.tracker.is_answered()).then(|| {
-            delivery.update(|state| state.tracker.expire(timeout, Instant::now()))
-        });
+        let expired = delivery
+            .read(|state| !state.tracker.is_answered())
+            .then(|| delivery.update(|state| state.tracker.expire(timeout, Instant::now())));
         for (id, outcome) in expired.into_iter().flatten() {
             if let Some(peer) = self.peers.get(id) {
                 self.settled(delivery, &peer, Some(outcome));

@@ -116,8 +116,12 @@ impl Address {
             bytes.as_ref().try_into().ok()
         }
         match network {
-            1 => fixed(&bytes).map(|b: [u8; 4]| Self::Ipv4(b.into())).ok_or_else(|| wrong("IPv4 has 4 bytes")),
-            2 => fixed(&bytes).map(|b: [u8; 16]| Self::Ipv6(b.into())).ok_or_else(|| wrong("IPv6 has 16 bytes")),
+            1 => {
+                fixed(&bytes).map(|b: [u8; 4]| Self::Ipv4(b.into())).ok_or_else(|| wrong("IPv4 has 4 bytes"))
+            }
+            2 => fixed(&bytes)
+                .map(|b: [u8; 16]| Self::Ipv6(b.into()))
+                .ok_or_else(|| wrong("IPv6 has 16 bytes")),
             3 if bytes.len() != 10 => Err(wrong("Tor version 2 has 10 bytes")),
             4 => fixed(&bytes).map(Self::TorV3).ok_or_else(|| wrong("Tor version 3 has 32 bytes")),
             5 => fixed(&bytes).map(Self::I2p).ok_or_else(|| wrong("I2P has 32 bytes")),

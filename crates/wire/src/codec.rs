@@ -215,7 +215,11 @@ impl Decoder for FrameCodec {
 impl Encoder<(Command, Bytes)> for FrameCodec {
     type Error = FrameError;
 
-    fn encode(&mut self, (command, payload): (Command, Bytes), buffer: &mut BytesMut) -> Result<(), FrameError> {
+    fn encode(
+        &mut self,
+        (command, payload): (Command, Bytes),
+        buffer: &mut BytesMut,
+    ) -> Result<(), FrameError> {
         buffer.reserve(HEADER_LEN + payload.len());
         buffer.put_slice(&FrameHeader::of(self.magic, command, &payload).to_wire());
         buffer.put_slice(&payload);
@@ -246,7 +250,12 @@ mod tests {
     #[test]
     fn a_cap_size_claim_before_the_handshake_is_refused_and_nothing_is_reserved_for_it() {
         let mut buffer = BytesMut::new();
-        let header = FrameHeader { magic: MAGIC, command: *Command::VERSION.as_wire(), length: 1025, checksum: [0; 4] };
+        let header = FrameHeader {
+            magic: MAGIC,
+            command: *Command::VERSION.as_wire(),
+            length: 1025,
+            checksum: [0; 4],
+        };
         buffer.put_slice(&header.to_wire());
         let error = FrameCodec::new(MAGIC).decode(&mut buffer).unwrap_err();
         assert_eq!(error.kind(), "oversized");
@@ -258,8 +267,12 @@ mod tests {
         let mut codec = FrameCodec::new(MAGIC);
         codec.set_limit(32_000_000);
         let mut buffer = BytesMut::new();
-        let header =
-            FrameHeader { magic: MAGIC, command: *Command::BLOCK.as_wire(), length: 32_000_000, checksum: [0; 4] };
+        let header = FrameHeader {
+            magic: MAGIC,
+            command: *Command::BLOCK.as_wire(),
+            length: 32_000_000,
+            checksum: [0; 4],
+        };
         buffer.put_slice(&header.to_wire());
         assert!(codec.decode(&mut buffer).unwrap().is_none());
         assert!(buffer.capacity() <= 2 * GROWTH, "{}", buffer.capacity());

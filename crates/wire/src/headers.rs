@@ -106,7 +106,10 @@ impl fmt::Debug for Header {
     }
 }
 
-pub(crate) fn read_headers(reader: &mut Reader<'_>, dialect: &dyn Dialect) -> Result<Vec<Header>, DecodeError> {
+pub(crate) fn read_headers(
+    reader: &mut Reader<'_>,
+    dialect: &dyn Dialect,
+) -> Result<Vec<Header>, DecodeError> {
     let count = reader.count("headers", MAX_HEADERS, Header::LEN + 1)?;
     (0..count)
         .map(|_| {
@@ -146,7 +149,8 @@ impl GetHeaders {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let protocol = reader.u32("protocol version")?;
         let count = reader.count("locator", MAX_LOCATOR, 32)?;
-        let locator = (0..count).map(|_| reader.array("hash").map(BlockHash::from_wire)).collect::<Result<_, _>>()?;
+        let locator =
+            (0..count).map(|_| reader.array("hash").map(BlockHash::from_wire)).collect::<Result<_, _>>()?;
         Ok(Self { protocol, locator, stop: BlockHash::from_wire(reader.array("stop hash")?) })
     }
 

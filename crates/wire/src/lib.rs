@@ -39,7 +39,7 @@ mod reader;
 mod reject;
 mod version;
 
-pub use address::{AddrV2Entry, AddrEntry, Address, MAX_ADDRESSES, NetworkAddress};
+pub use address::{AddrEntry, AddrV2Entry, Address, MAX_ADDRESSES, NetworkAddress};
 pub use codec::{DamageKind, Frame, FrameCodec, FrameError, FrameHeader, HANDSHAKE_LIMIT, HEADER_LEN};
 pub use command::Command;
 pub use compact::{BlockTxn, CompactBlock, GetBlockTxn, PrefilledTransaction, SendCompact, ShortId};

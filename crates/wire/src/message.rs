@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{
-    AddrEntry, AddrV2Entry, BlockTxn, Command, CompactBlock, DecodeError, Dialect, Encode, GetBlockTxn, GetHeaders,
-    Header, InvItem, Reader, Reject, SendCompact, VersionMessage,
+    AddrEntry, AddrV2Entry, BlockTxn, Command, CompactBlock, DecodeError, Dialect, Encode, GetBlockTxn,
+    GetHeaders, Header, InvItem, Reader, Reject, SendCompact, VersionMessage,
     headers::{read_headers, write_headers},
 };
 

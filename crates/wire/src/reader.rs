@@ -130,7 +130,12 @@ impl<'a> Reader<'a> {
     /// Moves over `length` bytes.
     pub fn skip(&mut self, what: &'static str, length: usize) -> Result<(), DecodeError> {
         if length > self.left() {
-            return Err(DecodeError::Truncated { what, offset: self.offset, needed: length, left: self.left() });
+            return Err(DecodeError::Truncated {
+                what,
+                offset: self.offset,
+                needed: length,
+                left: self.left(),
+            });
         }
         self.offset += length;
         Ok(())
@@ -182,7 +187,9 @@ impl<'a> Reader<'a> {
         match self.u8(what)? {
             0 => Ok(false),
             1 => Ok(true),
-            other => Err(DecodeError::Invalid { what, offset, why: format!("a flag is 0 or 1, this is {other}") }),
+            other => {
+                Err(DecodeError::Invalid { what, offset, why: format!("a flag is 0 or 1, this is {other}") })
+            }
         }
     }
 
@@ -203,7 +210,12 @@ impl<'a> Reader<'a> {
 
     /// A count of things that are each at least `least_size` bytes long: refused when over `limit`, and when the
     /// bytes that are left cannot hold so many. What it returns is safe to allocate for.
-    pub fn count(&mut self, what: &'static str, limit: usize, least_size: usize) -> Result<usize, DecodeError> {
+    pub fn count(
+        &mut self,
+        what: &'static str,
+        limit: usize,
+        least_size: usize,
+    ) -> Result<usize, DecodeError> {
         let offset = self.offset;
         let found = self.compact_size(what)?;
         let too_many = |limit: usize| DecodeError::TooMany { what, offset, found, limit: limit as u64 };

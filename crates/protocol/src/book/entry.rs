@@ -97,7 +97,15 @@ pub struct Entry {
 impl Entry {
     pub(super) fn new(kind: Kind, now: Instant) -> Self {
         let score = Score::new(Score::KNOWN, now);
-        Self { backoff: kind.backoff(), kind, state: State::Idle, deliveries: 0, failures: 0, score, due: now }
+        Self {
+            backoff: kind.backoff(),
+            kind,
+            state: State::Idle,
+            deliveries: 0,
+            failures: 0,
+            score,
+            due: now,
+        }
     }
 
     /// The score, [`Score::OWN`] for our own nodes.

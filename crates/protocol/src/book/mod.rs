@@ -57,7 +57,8 @@ impl PeerBook {
     }
 
     fn make_room(&mut self) -> bool {
-        let spare = |(_, entry): &(&Address, &Entry)| entry.kind == Kind::Discovered && entry.state == State::Idle;
+        let spare =
+            |(_, entry): &(&Address, &Entry)| entry.kind == Kind::Discovered && entry.state == State::Idle;
         let worst = self.entries.iter().filter(spare).min_by_key(|(_, entry)| entry.score());
         let worst = worst.map(|(address, _)| address.clone());
         worst.is_some_and(|address| self.entries.remove(&address).is_some())
@@ -71,7 +72,9 @@ impl PeerBook {
     /// All entries, best first.
     pub fn entries(&self) -> Vec<(&Address, &Entry)> {
         let mut entries: Vec<_> = self.entries.iter().collect();
-        entries.sort_by(|(a, x), (b, y)| (y.kind.rank(), y.score()).cmp(&(x.kind.rank(), x.score())).then(a.cmp(b)));
+        entries.sort_by(|(a, x), (b, y)| {
+            (y.kind.rank(), y.score()).cmp(&(x.kind.rank(), x.score())).then(a.cmp(b))
+        });
         entries
     }
 
@@ -86,8 +89,10 @@ impl PeerBook {
         let busy = |entry: &&Entry| entry.state != State::Idle;
         let remote = |entry: &&Entry| !entry.kind.is_own();
         let in_use = self.entries.values().filter(busy).filter(remote).count();
-        let dialing = self.entries.values().filter(remote).filter(|entry| entry.state == State::Dialing).count();
-        let mut places = self.limits.max.saturating_sub(in_use).min(self.limits.dialing.saturating_sub(dialing));
+        let dialing =
+            self.entries.values().filter(remote).filter(|entry| entry.state == State::Dialing).count();
+        let mut places =
+            self.limits.max.saturating_sub(in_use).min(self.limits.dialing.saturating_sub(dialing));
         let due: Vec<_> = self
             .entries()
             .into_iter()

@@ -139,7 +139,13 @@ impl Tracker {
     }
 
     /// The block is not sent to the peer.
-    pub fn withheld(&mut self, peer: PeerId, name: &str, reason: WithheldReason, now: Instant) -> Option<Outcome> {
+    pub fn withheld(
+        &mut self,
+        peer: PeerId,
+        name: &str,
+        reason: WithheldReason,
+        now: Instant,
+    ) -> Option<Outcome> {
         let delivery = self.entry(peer, name);
         if delivery.stages.written.is_some() {
             return None;
@@ -189,7 +195,12 @@ impl Tracker {
     }
 
     /// Headers have come from the peer: the reply to our probe, an announcement, or neither.
-    pub fn headers(&mut self, peer: PeerId, headers: &[(BlockHash, Header)], now: Instant) -> Option<Outcome> {
+    pub fn headers(
+        &mut self,
+        peer: PeerId,
+        headers: &[(BlockHash, Header)],
+        now: Instant,
+    ) -> Option<Outcome> {
         if headers.iter().any(|(hash, _)| *hash == self.block) {
             return self.announced(peer, now);
         }
@@ -238,7 +249,10 @@ impl Tracker {
     pub fn expire(&mut self, timeout: Duration, now: Instant) -> Vec<(PeerId, Outcome)> {
         let late = |delivery: &Delivery| {
             delivery.outcome.is_none()
-                && delivery.stages.queued.is_some_and(|queued| now.saturating_duration_since(queued) >= timeout)
+                && delivery
+                    .stages
+                    .queued
+                    .is_some_and(|queued| now.saturating_duration_since(queued) >= timeout)
         };
         let expired = self.deliveries.iter_mut().filter(|delivery| late(delivery));
         let settle = |delivery: &mut Delivery| match delivery.heard {
@@ -307,7 +321,10 @@ mod tests {
 
         let (mut tracker, _) = sent(now);
         let (rival, rival_header) = header(BlockHash::from_wire([7; 32]), 2);
-        assert_eq!(tracker.headers(PEER, &[(rival, rival_header)], now), Some(Outcome::Outraced { by: rival }));
+        assert_eq!(
+            tracker.headers(PEER, &[(rival, rival_header)], now),
+            Some(Outcome::Outraced { by: rival })
+        );
         assert_eq!(tracker.pong(PEER, now), None, "the pong adds nothing");
         assert_eq!(outcome(&tracker), Some(Outcome::Outraced { by: rival }));
     }
@@ -367,10 +384,10 @@ mod tests {
         tracker.withheld(PEER, "observer", WithheldReason::Observer, now);
         assert_eq!(tracker.announced(PEER, now + Duration::from_millis(5)), None);
         assert_eq!(tracker.successes(), 0);
-        assert_eq!(tracker.first_echo().map(|(at, name)| (*at - now, name.as_str())), Some((
-            Duration::from_millis(5),
-            "observer"
-        )));
+        assert_eq!(
+            tracker.first_echo().map(|(at, name)| (*at - now, name.as_str())),
+            Some((Duration::from_millis(5), "observer"))
+        );
     }
 
     #[test]

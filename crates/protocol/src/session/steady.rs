@@ -117,7 +117,8 @@ impl Session {
         match steady.ping {
             Ping::Idle { since } if now.saturating_duration_since(since) >= self.policy.ping_interval => {
                 // Unpredictable enough: it proves nothing but life, and the barrier behind a block has its own nonce.
-                let nonce = self.introduction.nonce ^ now.saturating_duration_since(self.opened).as_nanos() as u64;
+                let nonce =
+                    self.introduction.nonce ^ now.saturating_duration_since(self.opened).as_nanos() as u64;
                 steady.ping = Ping::Awaiting { nonce, since: now };
                 self.send(Message::Ping(nonce));
             }
