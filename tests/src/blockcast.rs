@@ -136,6 +136,11 @@ impl Blockcast {
         self.request("GET", path, &[], &[])
     }
 
+    /// A GET of a program that may not listen yet.
+    pub fn try_get(&self, path: &str) -> Option<Reply> {
+        http::request(self.http, "GET", path, &[], &[], HTTP_TIMEOUT).ok()
+    }
+
     /// A GET whose answer is JSON with status 200.
     ///
     /// # Panics

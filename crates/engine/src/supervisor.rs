@@ -49,8 +49,10 @@ async fn keep_alive(chain: Arc<ChainHandle>) {
     let mut crashes = Crashes::default();
     loop {
         let alive = CancellationToken::new();
-        ChainBroadcaster::new(chain.clone(), alive.clone()).start();
+        // An actor without an address stops: hold it for as long as it lives.
+        let broadcaster = ChainBroadcaster::new(chain.clone(), alive.clone()).start();
         alive.cancelled().await;
+        drop(broadcaster);
         chain.relay.note_crash();
         chain.restarts.fetch_add(1, Relaxed);
         let Some(pause) = crashes.note(Instant::now()) else {
