@@ -134,7 +134,7 @@ impl<F: DiskFile> Segment<F> {
     /// sync is known to: the kernel may have dropped the pages and report the next sync as a success. So the segment is
     /// broken then.
     pub(crate) fn sync<D: Disk<File = F>>(&mut self, disk: &D) -> io::Result<()> {
-        let result = Ok(()).and_then(|()| if self.synced { Ok(()) } else { disk.sync_directory() });
+        let result = self.file.sync().and_then(|()| if self.synced { Ok(()) } else { disk.sync_directory() });
         self.synced |= result.is_ok();
         self.broken |= result.is_err();
         result

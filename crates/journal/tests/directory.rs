@@ -214,5 +214,6 @@ async fn closed_blocks_do_not_come_back_and_files_do_not_pile_up_over_many_start
         journal.shutdown();
     }
     let files = std::fs::read_dir(dir.path()).unwrap().count();
-    assert!(files <= 10, "{files} files");
+    // The lock, the last run's file, and the one before it where that could not go yet.
+    assert!(files <= 3, "{files} files");
 }

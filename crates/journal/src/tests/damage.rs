@@ -157,6 +157,31 @@ fn a_block_cannot_smuggle_in_records_of_its_own() {
 }
 
 #[test]
+fn a_block_cannot_smuggle_in_records_where_the_files_head_is_lost_either() {
+    let (mut file, entries, begins) = small_journal();
+    let mut evil = entry(9, 0);
+    evil.block = record::closed([0; 8], &entries[0].key).into();
+    let salt: [u8; 8] = file[12..20].try_into().unwrap();
+    let at = file.len();
+    file.extend(record::entry_head(salt, 9, &evil));
+    file.extend(&evil.block);
+    file[0] ^= 1;
+    file[at] ^= 1;
+    let started = start(&disk_with(&file), small_limits(), Instant::now());
+    assert!(keys(&started.open).contains(&entries[0].key));
+    assert_eq!(started.open.len(), begins.len() - 2);
+}
+
+#[test]
+fn a_record_that_belongs_to_another_file_is_not_believed() {
+    let (mut file, entries, _) = small_journal();
+    file.extend(record::closed([0; 8], &entries[0].key));
+    let started = start(&disk_with(&file), small_limits(), Instant::now());
+    assert!(keys(&started.open).contains(&entries[0].key));
+    assert_eq!(started.damage[0].what, DamageKind::Torn);
+}
+
+#[test]
 fn a_length_beyond_the_file_or_the_limit_is_not_believed() {
     let (file, entries, begins) = small_journal();
     for length in [u32::MAX, record::MAX_PAYLOAD as u32 + 1, record::MAX_PAYLOAD as u32, 4000] {

@@ -224,3 +224,20 @@ fn what_was_read_back_after_a_crash_is_saved_again_before_it_counts_as_saved() {
     }
     assert_eq!(after_power_cut(&disk), open);
 }
+
+#[test]
+fn a_start_on_a_full_disk_makes_room_by_deleting_what_is_finished_with() {
+    let (disk, Started { mut store, .. }, now) = running();
+    store.append(entry(1, 1000));
+    store.commit(now);
+    store.close(Key::new([1; 32]));
+    store.finish(now);
+    disk.set_capacity(Some(disk.used()));
+    let mut store = start(&disk, small_limits(), now).store;
+    assert_eq!(store.health().last_error.as_ref().unwrap().kind(), "disk_full");
+    store.append(entry(2, 500));
+    store.commit(now);
+    store.tick(now + SECOND);
+    assert!(store.health().durable);
+    assert_eq!(after_power_cut(&disk), [entry(2, 500)]);
+}

@@ -45,7 +45,7 @@ pub(crate) fn version(key: u8, size: usize, version: u8) -> Entry {
     }
 }
 
-/// A start as [`crate::Journal`] makes it, without the thread: the store, and what was found.
+/// A start as [`crate::Journal`] makes it, but without a thread and with the files of earlier runs still there.
 pub(crate) fn start(disk: &MemoryDisk, limits: Limits, now: Instant) -> Started {
     use crate::disk::Disk;
     let mut disk = disk.clone();

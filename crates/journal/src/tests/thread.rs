@@ -132,7 +132,9 @@ async fn a_disk_that_hangs_fills_no_memory() {
     let first = journal.append(entry(0, 100));
     sync_begun.recv().unwrap();
     let waiting: Vec<_> = (1..4).map(|key| journal.append(entry(key, 200))).collect();
-    assert_eq!(journal.append(entry(4, 200)).await, Err(NotDurable::Backlog));
+    let mut one_too_many = journal.append(entry(4, 200));
+    assert!(is_answered(&mut one_too_many), "nobody waits for a disk that hangs");
+    assert_eq!(one_too_many.await, Err(NotDurable::Backlog));
     for _ in 0..3 {
         go_on.send(()).unwrap();
     }
