@@ -34,7 +34,11 @@ fn assert_delivered(net: &Regtest, bc: &Blockcast, block: &Block) {
     }
     // Our own node has the block by RPC, and mostly announces it before the push that waits for its verdict.
     assert!(matches!(peer(&report, "a")["outcome"].as_str(), Some("accepted" | "already_had")), "{report:#}");
-    assert_eq!((&report["peers_addressed"], &report["status"]), (&json!(3), &json!("accepted")), "{report:#}");
+    assert_eq!(
+        (&report["peers_addressed"], &report["status"]),
+        (&json!(3), &json!("accepted")),
+        "{report:#}"
+    );
     // Nothing was pushed to the observer, and it announced the block all the same: the network has it.
     let observer = peer(&report, &net.observer.p2p_addr().to_string());
     assert_eq!(
@@ -127,7 +131,11 @@ fn a_block_that_another_miner_found_is_seen_and_the_next_of_ours_goes_on_top() {
     let metric = format!("blockcast_node_tip_height{{chain=\"litecoin\",node=\"a\"}} {}", net.ours.height());
     eventually(SOON, "the node's new tip in the metrics", || bc.get("/metrics").text().contains(&metric));
     eventually(SOON, "the node's new tip in the log", || bc.log().contains(&theirs));
-    net.hand_over(&theirs);
+    // The others hear of it from elsewhere.
+    for node in [&net.plain[0], &net.plain[1]] {
+        assert_eq!(node.submit(&net.ours.block_hex(&theirs)), Value::Null);
+    }
+    net.wait_for_tip(&theirs);
     let block = net.template().block();
     assert_eq!(block.parent, theirs);
     assert_eq!(bc.front_door().call("submitblock", json!([block.hex()])).unwrap(), Value::Null);

@@ -57,9 +57,12 @@ impl Actor for ChainBroadcaster {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let book = PeerBook::new(self.chain.clone(), ctx.address().downgrade(), self.alive.clone()).start();
+        // What an earlier incarnation connected to is in the book from the beginning, or it would be dialled again.
+        let live = self.chain.relay.peers();
+        let book = PeerBook::new(self.chain.clone(), ctx.address().downgrade(), self.alive.clone(), &live);
+        let book = book.start();
         book.do_send(self.configured());
-        for peer in self.chain.relay.peers() {
+        for peer in live {
             let connection = PeerConnection::adopt(peer.clone(), book.clone(), self.alive.clone());
             self.connections.insert(peer.id, connection);
         }
@@ -70,6 +73,8 @@ impl Actor for ChainBroadcaster {
             })
             .collect();
         self.book = Some(book);
+        #[cfg(test)]
+        self.chain.crash.lock().replace(ctx.address().recipient());
         tracing::info!(chain = self.chain.name(), network = %self.chain.config.network, "chain is running");
     }
 }
@@ -94,17 +99,25 @@ impl Handler<Dial> for ChainBroadcaster {
     }
 }
 
-/// For tests of what a crash does.
+/// For tests of what a crash does: this one of the chain's actors is to panic.
 #[cfg(test)]
-#[derive(Message)]
+#[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Crash;
+pub(crate) enum Crash {
+    Broadcaster,
+    Book,
+    Connection,
+}
 
 #[cfg(test)]
 impl Handler<Crash> for ChainBroadcaster {
     type Result = ();
 
-    fn handle(&mut self, _: Crash, _: &mut Self::Context) {
-        panic!("a test asked for it");
+    fn handle(&mut self, crash: Crash, _: &mut Self::Context) {
+        match crash {
+            Crash::Broadcaster => panic!("a test asked for it"),
+            Crash::Book => self.book.iter().for_each(|book| book.do_send(crash)),
+            Crash::Connection => self.connections.values().for_each(|connection| connection.do_send(crash)),
+        }
     }
 }

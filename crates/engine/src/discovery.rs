@@ -21,7 +21,11 @@ struct NodePeer {
 pub(crate) async fn ask(chain: &ChainHandle, node: &Arc<Node>, book: &Addr<PeerBook>) {
     match node.client().call::<Vec<NodePeer>>("getpeerinfo", json!([])).await {
         Ok(peers) => {
-            chain.dials.lock().refreshes += 1;
+            {
+                let mut dials = chain.dials.lock();
+                dials.refreshes += 1;
+                dials.refreshed_at = Some(std::time::SystemTime::now());
+            }
             book.do_send(Candidates(candidates(peers)));
         }
         Err(error) => {

@@ -23,7 +23,7 @@ use crate::{ChainHandle, Readiness, supervisor::Supervisor};
 pub const KNOWN_CHAINS: &[&str] = &["litecoin"];
 
 /// How long a TCP connection to a peer may take to be made.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the engine could not be started.
 #[derive(Debug, thiserror::Error)]

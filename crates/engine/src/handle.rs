@@ -48,6 +48,9 @@ pub struct DialStatistics {
     pub failed: u64,
     /// How often a node was asked for its peers.
     pub refreshes: u64,
+    /// When a node last told its peers.
+    #[serde(skip)]
+    pub refreshed_at: Option<std::time::SystemTime>,
 }
 
 /// A running chain: its configuration, its relay, and what its actors last said.
@@ -62,6 +65,9 @@ pub struct ChainHandle {
     pub(crate) restarts: AtomicU64,
     pub(crate) given_up: AtomicBool,
     pub(crate) started: Instant,
+    /// Where a test asks the present incarnation of the actors to crash.
+    #[cfg(test)]
+    pub(crate) crash: Mutex<Option<actix::Recipient<crate::broadcaster::Crash>>>,
 }
 
 impl ChainHandle {
@@ -74,6 +80,8 @@ impl ChainHandle {
             restarts: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
             started: Instant::now(),
+            #[cfg(test)]
+            crash: Mutex::default(),
         }
     }
 

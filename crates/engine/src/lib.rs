@@ -15,8 +15,8 @@
 //! # Crashes
 //!
 //! An actor that panics just disappears: actix tells nobody. So each incarnation of a chain's actors shares a
-//! cancellation token whose guard the `ChainBroadcaster` holds. When it goes, for whatever reason, the token is
-//! cancelled, its children stop, and the [`Supervisor`](supervisor::Supervisor) builds the next incarnation, after a
+//! cancellation token, and each holds a guard of it. When one goes that was not to go, the token is cancelled, the
+//! others stop, and the [`Supervisor`](supervisor::Supervisor) builds the next incarnation, after a
 //! pause that grows, and only so often in a while. The new one adopts the live connections; deliveries never noticed.
 //! A chain whose budget is used up stays without actors; its relay still submits to nodes and to the peers that are
 //! left, and `/readyz` says what happened.
@@ -36,6 +36,9 @@ mod peer_book;
 mod peer_connection;
 mod rpc_endpoint;
 pub mod supervisor;
+#[cfg(test)]
+mod tests;
 
-pub use engine::{Engine, KNOWN_CHAINS, StartError};
+pub use engine::{DIAL_TIMEOUT, Engine, KNOWN_CHAINS, StartError};
 pub use handle::{BookEntry, ChainHandle, DialStatistics, Readiness};
+pub use rpc_endpoint::REFRESH;

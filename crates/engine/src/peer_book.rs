@@ -11,7 +11,7 @@ use protocol::{
     delivery::Outcome,
 };
 use relay::{Ended, Peer, PeerNotice};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     BookEntry, ChainHandle,
@@ -29,6 +29,8 @@ pub(crate) struct PeerBook {
     chain: Arc<ChainHandle>,
     broadcaster: WeakAddr<ChainBroadcaster>,
     alive: CancellationToken,
+    /// Dropped with the actor, also by a panic: then the chain's other actors go too, and all are rebuilt.
+    _guard: DropGuard,
     book: book::PeerBook,
 }
 
@@ -37,9 +39,17 @@ impl PeerBook {
         chain: Arc<ChainHandle>,
         broadcaster: WeakAddr<ChainBroadcaster>,
         alive: CancellationToken,
+        live: &[Arc<Peer>],
     ) -> Self {
         let limits = Limits { max: chain.config.peers.max, dialing: DIALS_AT_ONCE };
-        Self { chain, broadcaster, alive, book: book::PeerBook::new(limits) }
+        let (guard, now) = (alive.clone().drop_guard(), Instant::now());
+        let mut book = book::PeerBook::new(limits);
+        for peer in live {
+            book.add(peer.address.clone(), peer.kind.clone(), now);
+            // Also one that is being dialled: should it fail, the relay says so.
+            book.connected(&peer.address, now);
+        }
+        Self { chain, broadcaster, alive, _guard: guard, book }
     }
 
     fn tick(&mut self) {
@@ -154,8 +164,6 @@ impl Handler<News> for PeerBook {
         match notice {
             PeerNotice::Ready => {
                 self.chain.dials.lock().successes += 1;
-                // A connection from before a crash is not in the book yet.
-                self.book.add(peer.address.clone(), peer.kind.clone(), now);
                 self.book.connected(&peer.address, now);
             }
             PeerNotice::Outcome(Outcome::Accepted) => self.book.delivered(&peer.address, now),
@@ -169,5 +177,14 @@ impl Handler<News> for PeerBook {
             self.chain.relay.set_score(&peer, entry.score_at(now));
         }
         self.publish(now);
+    }
+}
+
+#[cfg(test)]
+impl Handler<crate::broadcaster::Crash> for PeerBook {
+    type Result = ();
+
+    fn handle(&mut self, _: crate::broadcaster::Crash, _: &mut Self::Context) {
+        panic!("a test asked for it");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use protocol::PeerId;
 use relay::{Peer, PeerNotice, PeerSpec, Relay};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::peer_book::{News, PeerBook};
 
@@ -13,10 +13,17 @@ use crate::peer_book::{News, PeerBook};
 pub(crate) struct PeerConnection {
     book: Addr<PeerBook>,
     alive: CancellationToken,
+    /// Cancels `alive` when the actor is dropped by a panic; taken out before it stops on its own.
+    guard: Option<DropGuard>,
     peer: Option<Arc<Peer>>,
 }
 
 impl PeerConnection {
+    fn new(book: Addr<PeerBook>, alive: CancellationToken) -> Self {
+        let guard = Some(alive.clone().drop_guard());
+        Self { book, alive, guard, peer: None }
+    }
+
     /// Makes a new connection.
     pub(crate) fn dial(
         relay: &Arc<Relay>,
@@ -24,7 +31,7 @@ impl PeerConnection {
         book: Addr<PeerBook>,
         alive: CancellationToken,
     ) -> (PeerId, Addr<Self>) {
-        let connection = Self { book, alive, peer: None }.start();
+        let connection = Self::new(book, alive).start();
         let peer = relay.connect(spec, listener(&connection));
         connection.do_send(LookAfter(peer.clone()));
         (peer.id, connection)
@@ -32,12 +39,9 @@ impl PeerConnection {
 
     /// Takes over a connection that an earlier incarnation made.
     pub(crate) fn adopt(peer: Arc<Peer>, book: Addr<PeerBook>, alive: CancellationToken) -> Addr<Self> {
-        let connection = Self { book, alive, peer: None }.start();
+        let connection = Self::new(book, alive).start();
         connection.do_send(LookAfter(peer.clone()));
         peer.listen(listener(&connection));
-        if peer.is_ready() {
-            connection.do_send(Notice(PeerNotice::Ready));
-        }
         connection
     }
 }
@@ -82,8 +86,18 @@ impl Handler<Notice> for PeerConnection {
         // The connection may fail before `LookAfter` is here; then it comes next.
         let Some(peer) = &self.peer else { return ctx.notify(Notice(notice)) };
         if matches!(notice, PeerNotice::Ended(_)) {
+            self.guard.take().map(DropGuard::disarm);
             ctx.stop();
         }
         self.book.do_send(News { peer: peer.clone(), notice });
+    }
+}
+
+#[cfg(test)]
+impl Handler<crate::broadcaster::Crash> for PeerConnection {
+    type Result = ();
+
+    fn handle(&mut self, _: crate::broadcaster::Crash, _: &mut Self::Context) {
+        panic!("a test asked for it");
     }
 }

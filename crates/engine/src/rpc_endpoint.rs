@@ -1,16 +1,17 @@
 //! The `RpcEndpoint`: keeps watch over one node.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, WrapFuture};
 use relay::Node;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio::task::JoinHandle;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 
 use crate::{ChainHandle, discovery, peer_book::PeerBook};
 
@@ -18,7 +19,7 @@ use crate::{ChainHandle, discovery, peer_book::PeerBook};
 const POLL: Duration = Duration::from_secs(1);
 
 /// How often a node is asked for its peers while there are enough of them, and while there are not.
-const REFRESH: (Duration, Duration) = (Duration::from_secs(1800), Duration::from_secs(60));
+pub const REFRESH: (Duration, Duration) = (Duration::from_secs(1800), Duration::from_secs(60));
 
 /// Keeps watch over one node.
 pub(crate) struct RpcEndpoint {
@@ -26,8 +27,10 @@ pub(crate) struct RpcEndpoint {
     node: Arc<Node>,
     book: Addr<PeerBook>,
     alive: CancellationToken,
-    /// A question is on its way; the next waits.
-    asking: Arc<AtomicBool>,
+    /// Dropped with the actor, also by a panic: then the chain's other actors go too, and all are rebuilt.
+    _guard: DropGuard,
+    /// The last question; while it is on its way, the next waits.
+    question: Option<JoinHandle<()>>,
     /// Keeps a connection ready for submits; ends with this actor.
     warm: Option<AbortOnDropHandle<()>>,
     refreshed: Option<Instant>,
@@ -40,23 +43,22 @@ impl RpcEndpoint {
         book: Addr<PeerBook>,
         alive: CancellationToken,
     ) -> Self {
-        Self { chain, node, book, alive, asking: Arc::default(), warm: None, refreshed: None }
+        let guard = alive.clone().drop_guard();
+        Self { chain, node, book, alive, _guard: guard, question: None, warm: None, refreshed: None }
     }
 
     fn poll(&mut self) {
-        if self.asking.swap(true, AcqRel) {
+        if self.question.as_ref().is_some_and(|question| !question.is_finished()) {
             return;
         }
-        let (chain, node, asking, book) =
-            (self.chain.clone(), self.node.clone(), self.asking.clone(), self.book.clone());
+        let (chain, node, book) = (self.chain.clone(), self.node.clone(), self.book.clone());
         let discover = self.is_refresh_due();
-        tokio::spawn(async move {
+        self.question = Some(tokio::spawn(async move {
             chain.relay.poll_node(&node).await;
             if discover {
                 discovery::ask(&chain, &node, &book).await;
             }
-            asking.store(false, Release);
-        });
+        }));
     }
 
     fn is_refresh_due(&mut self) -> bool {

@@ -51,7 +51,11 @@ impl Progress {
     pub(crate) fn observe(&mut self, bytes_acked: io::Result<u64>, now: Instant) -> Vec<BlockHash> {
         let acked = match bytes_acked {
             Ok(total) => total.saturating_sub(self.base).min(self.written),
-            Err(_) => return Vec::new(),
+            Err(_) => {
+                self.acked = self.written;
+                self.blocks.clear();
+                return Vec::new();
+            }
         };
         if acked > self.acked || acked == self.written {
             self.moved = now;
@@ -95,6 +99,25 @@ mod tests {
             assert!(!progress.is_stuck(true, now));
         }
         assert!(progress.is_stuck(true, start + Duration::from_secs(59) + STANDSTILL));
+    }
+
+    #[test]
+    fn where_the_kernel_does_not_tell_writing_is_progress_and_being_blocked_is_a_standstill() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let silent = || Err(io::ErrorKind::Unsupported.into());
+        let mut progress = Progress::new(0, start);
+        for second in 0..60 {
+            progress.wrote(10, at(second));
+            progress.wrote_block(BlockHash::ZERO);
+            assert!(
+                progress.observe(silent(), at(second)).is_empty(),
+                "nobody says that it was acknowledged"
+            );
+            assert!(!progress.is_stuck(true, at(second)));
+        }
+        assert!(!progress.is_stuck(false, at(3600)), "nothing is known to wait");
+        assert!(progress.is_stuck(true, at(59) + STANDSTILL));
     }
 
     #[test]

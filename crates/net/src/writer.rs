@@ -94,16 +94,16 @@ impl Writer {
 
     /// Waits until the kernel takes more, as long as the peer's takes something.
     async fn writable(&mut self) -> Result<(), Closed> {
-        while !matches!(timeout(POLL.1, self.half.as_ref().writable()).await, Ok(Ok(()))) {
-            if self.observe(true) {
-                return Err(Closed::Stuck);
-            }
-            if self.connection.lane.is_closed() {
-                return Err(Closed::Asked);
+        loop {
+            let ready = timeout(POLL.1, self.half.as_ref().writable()).await;
+            let stuck = self.observe(true);
+            match ready {
+                Ok(ready) => return ready.map_err(Closed::Io),
+                Err(_) if stuck => return Err(Closed::Stuck),
+                Err(_) if self.connection.lane.is_closed() => return Err(Closed::Asked),
+                Err(_) => {}
             }
         }
-        self.observe(true);
-        Ok(())
     }
 
     /// Reads `TCP_INFO`, reports acknowledged blocks, and says whether the peer is stuck.

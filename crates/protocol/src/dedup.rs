@@ -57,10 +57,10 @@ impl<T: Clone> Recent<T> {
         if let Some(earlier) = self.entries.get(&fingerprint) {
             return Some(earlier.clone());
         }
-        if self.order.len() == self.capacity {
-            if let Some(oldest) = self.order.pop_front() {
-                self.entries.remove(&oldest);
-            }
+        if self.order.len() == self.capacity
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.entries.remove(&oldest);
         }
         self.order.push_back(fingerprint);
         self.entries.insert(fingerprint, value);

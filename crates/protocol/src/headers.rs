@@ -133,6 +133,20 @@ impl HeaderView {
         })
     }
 
+    /// The median of the times of a block and the ten before it: a block's own time must be above that of its parent
+    /// (L validation.cpp, ContextualCheckBlockHeader). `None` if too few of them are known to tell.
+    pub fn median_time_past(&self, block: BlockHash) -> Option<u32> {
+        const SPAN: usize = 11;
+        let span: Vec<_> = self.ancestry(block).take(SPAN).collect();
+        let reaches_genesis = span.last().is_some_and(|(_, entry)| entry.height == 0);
+        if span.len() < SPAN && !reaches_genesis {
+            return None;
+        }
+        let mut times: Vec<_> = span.iter().map(|(_, entry)| entry.header.time()).collect();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied()
+    }
+
     /// Whether `ancestor` is `block` or lies below it, as far as is known.
     pub fn descends(&self, block: BlockHash, ancestor: BlockHash) -> bool {
         let Some(height) = self.height(&ancestor) else { return false };
@@ -202,13 +216,13 @@ impl PeerChain {
 
     /// The peer has this block: it announced it, or proved that it accepted it.
     pub fn learn(&mut self, block: BlockHash, view: &HeaderView) {
-        if self.recent.contains(&block) {
-            return;
+        if !self.recent.contains(&block) {
+            if self.recent.len() == REMEMBERED {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(block);
         }
-        if self.recent.len() == REMEMBERED {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(block);
+        // Also for one that was learnt before: the view may not have known its height then.
         let height_of = |hash: Option<BlockHash>| hash.and_then(|hash| view.height(&hash));
         if height_of(Some(block)) > height_of(self.best) {
             self.best = Some(block);
@@ -309,6 +323,30 @@ mod tests {
         assert_eq!(locator.last(), Some(&genesis));
         assert!(locator.len() <= 32);
         assert_eq!(HeaderView::new().locator(genesis), [genesis]);
+    }
+
+    #[test]
+    fn the_median_time_is_that_of_eleven_blocks_or_of_all_from_genesis_on() {
+        let at = |parent, time: u32| {
+            let (_, header) = header(parent, time);
+            let mut fixed = *header.fixed();
+            fixed[68..72].copy_from_slice(&time.to_le_bytes());
+            (BlockHash::from_wire(sha256d(&fixed)), Header::new(fixed))
+        };
+        for (height, expected) in [(0, Some(104)), (50, None)] {
+            let mut view = HeaderView::new();
+            let (mut tip, first) = at(BlockHash::ZERO, 100);
+            view.anchor(tip, first, height);
+            // 100, 109, 101, 108, 102, 107, 103, 106, 104: nine blocks.
+            for time in [109, 101, 108, 102, 107, 103, 106, 104] {
+                let (hash, header) = at(tip, time);
+                view.insert(hash, header, one());
+                tip = hash;
+            }
+            assert_eq!(view.median_time_past(tip), expected, "anchor at {height}");
+        }
+        let (view, hashes) = view(7, 20);
+        assert_eq!(view.median_time_past(hashes[20]), Some(0));
     }
 
     #[test]

@@ -8,10 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chain::{Finding, Target, Work};
-use protocol::headers::{DEPTH, Inserted};
+use protocol::{
+    headers::{DEPTH, HeaderView, Inserted},
+    session::Via,
+};
 use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use wire::{BlockHash, Header, MAX_HEADERS, ParseHashError, Reader};
 
 use crate::{Delivery, Node, NodeTip, Peer, Relay};
@@ -54,6 +58,12 @@ struct ChainInfo {
     bestblockhash: String,
 }
 
+/// What `getblockheader` says that matters here.
+#[derive(Deserialize)]
+struct BlockHeight {
+    height: u32,
+}
+
 impl Relay {
     /// Asks a node for its tip, and follows it there. Failures end up in the node's status, the log and the metrics.
     pub async fn poll_node(self: &Arc<Self>, node: &Arc<Node>) {
@@ -89,6 +99,13 @@ impl Relay {
     /// Fetches what lies between the view and a block that a node has.
     async fn fetch_headers(&self, node: &Node, tip: BlockHash, height: u32) -> Result<(), FollowError> {
         let _alone = self.fetching.lock().await;
+        // A node that lags behind the others, in initial block download for instance, has nothing to teach, and the
+        // view must not be led back to where it is.
+        let lags =
+            |headers: &HeaderView| headers.tip_height().is_some_and(|ours| height + WALK as u32 <= ours);
+        if lags(&self.headers.lock()) {
+            return Ok(());
+        }
         let mut missing = Vec::new();
         let mut next = tip;
         let start_over = loop {
@@ -160,18 +177,22 @@ impl Relay {
     }
 
     /// A block came whose parent the view lacks: perhaps it is so new that the schedule has not brought it yet. Ask
-    /// the nodes at once.
+    /// all nodes at once.
     pub(crate) async fn find_parent(self: Arc<Self>, delivery: Arc<Delivery>) {
         let parent = delivery.parent;
+        let mut asked = JoinSet::new();
         for node in &self.nodes {
-            let reply = node.client().call::<Value>("getblockheader", json!([parent.to_string()])).await;
-            let height = reply.ok().and_then(|header| header.get("height")?.as_u64());
-            let Some(height) = height.and_then(|height| u32::try_from(height).ok()) else { continue };
-            if let Err(error) = self.fetch_headers(node, parent, height).await {
-                tracing::warn!(chain = self.name(), node = node.name(), %error, "headers could not be fetched");
-                continue;
+            let (relay, node) = (self.clone(), node.clone());
+            asked.spawn(async move { relay.find_block(&node, parent).await });
+        }
+        while let Some(found) = asked.join_next().await {
+            match found {
+                Ok(Ok(())) => return self.view_changed(),
+                Ok(Err(error)) => tracing::debug!(chain = self.name(), %parent, %error, "parent not found"),
+                Err(error) => {
+                    tracing::error!(chain = self.name(), %parent, %error, "looking for the parent crashed")
+                }
             }
-            return self.view_changed();
         }
         if !self.headers.lock().contains(&parent) {
             let finding = Finding::error(
@@ -184,6 +205,12 @@ impl Relay {
         }
     }
 
+    /// Fetches the headers up to a block from a node, if it has it.
+    async fn find_block(&self, node: &Node, block: BlockHash) -> Result<(), FollowError> {
+        let header: BlockHeight = node.client().call("getblockheader", json!([block.to_string()])).await?;
+        self.fetch_headers(node, block, header.height).await
+    }
+
     /// The view has grown: perhaps a block can now be sent that could not before.
     pub(crate) fn view_changed(self: &Arc<Self>) {
         if !self.live.lock().is_empty() {
@@ -192,13 +219,13 @@ impl Relay {
     }
 
     /// Headers have come from a peer.
-    pub(crate) fn headers_from(self: &Arc<Self>, peer: &Arc<Peer>, headers: Vec<Header>) {
+    pub(crate) fn headers_from(self: &Arc<Self>, peer: &Arc<Peer>, headers: Vec<Header>, via: Via) {
         let named: Vec<_> =
             headers.into_iter().map(|header| (self.chain.block_hash(&header), header)).collect();
         let now = std::time::Instant::now();
-        for delivery in self.live() {
+        for delivery in self.live().iter().filter(|_| via.is_proof()) {
             let outcome = delivery.update(|state| state.tracker.headers(peer.id, &named, now));
-            self.settled(&delivery, peer, outcome);
+            self.settled(delivery, peer, outcome);
         }
         let Some((last, _)) = named.last() else { return };
         let last = *last;

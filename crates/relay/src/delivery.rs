@@ -48,7 +48,9 @@ pub(crate) struct State {
     pub(crate) height: Option<u32>,
     /// The block itself, while it may still be sent.
     pub(crate) block: Option<Arc<IndexedBlock>>,
-    /// Why no peer gets the block, if that is so.
+    /// Whether this delivery takes the block to peers. Of several forms of a block one does.
+    pub(crate) carries: bool,
+    /// Why no peer gets the block any more, if that is so.
     pub(crate) kept_off_p2p: Option<WithheldReason>,
     pub(crate) journal: JournalState,
     pub(crate) nodes: Vec<NodeVerdict>,
@@ -126,6 +128,7 @@ impl Delivery {
             findings: Vec::new(),
             height: None,
             block: None,
+            carries: false,
             kept_off_p2p: None,
             journal: JournalState::Pending,
             nodes: nodes.map(verdict).collect(),
@@ -186,13 +189,21 @@ impl Delivery {
         result
     }
 
-    /// Waits until something about the state holds.
+    /// Waits until something about the state holds, which may include the state of the delivery that takes care of the
+    /// peers.
     pub(crate) async fn until(&self, mut holds: impl FnMut(&State) -> bool) {
-        let mut changes = self.changes.subscribe();
-        while !self.read(&mut holds) {
-            if changes.changed().await.is_err() {
-                return; // Cannot be: we hold the sender.
+        let mut ours = self.changes.subscribe();
+        loop {
+            let other = self.read(|state| state.peers_by.clone());
+            let mut theirs = other.as_deref().unwrap_or(self).changes.subscribe();
+            if self.read(&mut holds) {
+                return;
             }
+            // Neither can fail: the senders are held by the deliveries, and those by us.
+            let (Ok(()) | Err(_)) = tokio::select! {
+                changed = ours.changed() => changed,
+                changed = theirs.changed() => changed,
+            };
         }
     }
 
@@ -210,6 +221,13 @@ impl Delivery {
             durable: matches!(state.journal, JournalState::Durable { .. }),
             finding: state.first_error().map(ToString::to_string),
         })
+    }
+
+    /// Our own first finding that keeps the block off P2P, if there is one; waits for the inspection, at most `limit`.
+    pub async fn finding(&self, limit: Duration) -> Option<String> {
+        // Whether it was done in time or not, what is known is told.
+        let _ = tokio::time::timeout(limit, self.until(|state| state.inspected.is_some())).await;
+        self.read(|state| state.first_error().map(ToString::to_string))
     }
 
     /// The node whose judgement the caller was given, to which a question about the block should go.
@@ -239,7 +257,7 @@ impl State {
         self.findings.iter().find(|finding| finding.severity == chain::Severity::Error)
     }
 
-    fn has_reached(&self, goal: Goal) -> bool {
+    pub(crate) fn has_reached(&self, goal: Goal) -> bool {
         match goal {
             // Without a node of ours, a peer's proof stands for a node's word.
             Goal::Node if self.nodes.is_empty() => self.has_reached(Goal::Peers(1)),

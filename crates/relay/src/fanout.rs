@@ -6,7 +6,7 @@ use std::{
 };
 
 use chain::IndexedBlock;
-use net::{Packet, Plan, Withdrawn};
+use net::{LaneFull, Packet, Plan, Withdrawn};
 use protocol::{
     book::Kind,
     dedup::Fingerprint,
@@ -40,7 +40,7 @@ enum Obstacle {
 impl Relay {
     /// Sends a sound block to every peer, best first.
     pub(crate) fn deliver_to_peers(self: &Arc<Self>, delivery: &Arc<Delivery>, block: &Arc<IndexedBlock>) {
-        if let Some(other) = self.delivered_as(delivery, block) {
+        if let Some(other) = self.carrier(delivery) {
             tracing::info!(chain = self.name(), block = %block.hash, "another form of a block that peers already get");
             return delivery.update(|state| state.peers_by = Some(other));
         }
@@ -56,32 +56,47 @@ impl Relay {
         for peer in self.peers.ready().iter() {
             self.offer(delivery, block, peer);
         }
+        // Whoever hands in the canonical form later joins this delivery. After the sends: it hashes the block.
+        let canonical = Fingerprint::of(block.hash, &block.bytes);
+        self.recent.lock().insert(canonical, delivery.clone());
     }
 
-    /// The delivery that already carries this block to peers, in its canonical form or another sound one.
-    fn delivered_as(&self, delivery: &Arc<Delivery>, block: &IndexedBlock) -> Option<Arc<Delivery>> {
-        let canonical = Fingerprint::of(block.hash, &block.bytes);
-        let known = self.recent.lock().insert(canonical, delivery.clone());
-        let known = known.filter(|known| !Arc::ptr_eq(known, delivery));
+    /// Another delivery that already carries this block to peers, in whatever sound form, or did so until the block was
+    /// kept off P2P; if there is none, this one does from now on.
+    ///
+    /// # Correctness
+    /// Question and answer are under one lock: two forms of a block may have been inspected at the same moment, and
+    /// each peer is to get the block once.
+    fn carrier(&self, delivery: &Arc<Delivery>) -> Option<Arc<Delivery>> {
+        let live = self.live.lock();
         let carries = |other: &&Arc<Delivery>| {
             !Arc::ptr_eq(other, delivery)
-                && other.block() == block.hash
-                && other.read(|state| {
-                    state.inspected.is_some() && state.kept_off_p2p.is_none() && state.peers_by.is_none()
-                })
+                && other.block() == delivery.block()
+                && other.read(|state| state.carries)
         };
-        known.filter(|known| carries(&known)).or_else(|| self.live.lock().iter().find(carries).cloned())
+        let other = live.iter().find(carries).cloned();
+        if other.is_none() {
+            delivery.update(|state| state.carries = true);
+        }
+        other
     }
 
-    /// No peer gets the block.
+    /// No peer gets the block from now on; where it still waits in a lane, it is taken out.
     pub(crate) fn keep_off_p2p(&self, delivery: &Arc<Delivery>, reason: WithheldReason) {
         let now = Instant::now();
-        delivery.update(|state| {
+        let carries = delivery.update(|state| {
             state.kept_off_p2p = Some(reason);
-            for peer in self.peers.ready().iter() {
-                state.tracker.withheld(peer.id, peer.name(), reason, now);
-            }
+            state.carries
         });
+        for peer in self.peers.ready().iter() {
+            // A form that is not carried must not pull the one that is out of a lane: they have the same name.
+            let withdrawn = carries && peer.lane.withdraw(&delivery.block()) == Withdrawn::Yes;
+            delivery.update(|state| {
+                if withdrawn || state.tracker.may_send(peer.id) {
+                    state.tracker.withheld(peer.id, peer.name(), reason, now);
+                }
+            });
+        }
     }
 
     /// Sends a block to a peer if nothing stands between them; a node of ours gets it once its verdict is in.
@@ -128,19 +143,8 @@ impl Relay {
                 let outcome = delivery.update(|state| state.tracker.already_had(peer.id, peer.name(), now));
                 self.settled(delivery, peer, outcome);
             }
-            Obstacle::ParentFirst(parent) => {
-                let packet = Packet::new(self.chain.params().magic, Command::BLOCK, parent.bytes.clone());
-                let plan = Arc::new(Plan { block: None, packets: vec![packet] });
-                match peer.lane.push(plan) {
-                    Ok(()) => {
-                        tracing::debug!(chain = self.name(), peer = peer.name(), parent = %parent.hash, "parent first");
-                        self.learn(peer, parent.hash);
-                        self.send(delivery, block, peer);
-                    }
-                    Err(_) => withhold(WithheldReason::LaneFull),
-                }
-            }
-            Obstacle::None => self.send(delivery, block, peer),
+            Obstacle::ParentFirst(parent) => self.send(delivery, block, peer, Some(&parent)),
+            Obstacle::None => self.send(delivery, block, peer, None),
         }
     }
 
@@ -156,6 +160,8 @@ impl Relay {
         if peer.is_observer() {
             return Obstacle::Withhold(WithheldReason::Observer);
         }
+        let parent = self.shelf.lock().get(&delivery.parent);
+        let parent_comes = parent.is_some() && self.is_on_its_way(delivery.parent, peer);
         let headers = self.headers.lock();
         let theirs = peer.chain.lock();
         if theirs.announced(&block.hash) {
@@ -164,10 +170,10 @@ impl Relay {
         // While we know no headers at all, a peer's height at the handshake is the best that there is; once we do, a
         // parent that is not among them is unknown.
         let height = block.height.filter(|_| headers.is_empty()).and_then(|height| height.checked_sub(1));
-        if theirs.has(delivery.parent, height, &headers) {
+        if parent_comes || theirs.has(delivery.parent, height, &headers) {
             return Obstacle::None;
         }
-        match self.shelf.lock().get(&delivery.parent) {
+        match parent {
             Some(parent) if theirs.has(parent.header.parent(), None, &headers) => {
                 Obstacle::ParentFirst(parent)
             }
@@ -175,17 +181,60 @@ impl Relay {
         }
     }
 
-    fn send(&self, delivery: &Arc<Delivery>, block: &Arc<IndexedBlock>, peer: &Arc<Peer>) {
+    /// Whether a block of ours was sent to a peer and may still arrive: before whatever is put into its lane now.
+    fn is_on_its_way(&self, block: BlockHash, peer: &Peer) -> bool {
+        self.live().iter().filter(|delivery| delivery.block() == block).any(|delivery| {
+            delivery.read(|state| {
+                state.tracker.deliveries().iter().filter(|entry| entry.peer == peer.id).any(|entry| {
+                    let open = matches!(entry.outcome, None | Some(Outcome::ProcessedUnproven));
+                    open && entry.stages.queued.is_some()
+                })
+            })
+        })
+    }
+
+    /// Puts a block into a peer's lane, behind its parent if that is to come first.
+    ///
+    /// # Correctness
+    /// The peer is claimed under the delivery's lock: the hot path, the news that a peer has the parent and the clock
+    /// may all come to send the same block at the same moment.
+    fn send(
+        &self,
+        delivery: &Arc<Delivery>,
+        block: &Arc<IndexedBlock>,
+        peer: &Arc<Peer>,
+        parent: Option<&IndexedBlock>,
+    ) {
         let plan = self.plan(delivery, block);
         let now = Instant::now();
-        delivery.update(|state| state.tracker.queued(peer.id, peer.name(), now));
+        let claimed = delivery
+            .update(|state| state.kept_off_p2p.is_none() && state.tracker.queued(peer.id, peer.name(), now));
+        if !claimed {
+            return;
+        }
         self.metrics.delivery_stage("queued", now.saturating_duration_since(delivery.received_at));
-        if let Err(full) = peer.lane.push(plan) {
+        let pushed = match parent {
+            Some(parent) => self.send_parent(parent, peer).and_then(|()| peer.lane.push(plan)),
+            None => peer.lane.push(plan),
+        };
+        if let Err(full) = pushed {
             tracing::warn!(chain = self.name(), peer = peer.name(), block = %block.hash, %full, "withheld for now");
             delivery.update(|state| {
                 state.tracker.withheld(peer.id, peer.name(), WithheldReason::LaneFull, Instant::now())
             });
+        } else if peer.lane.is_closed() {
+            // Whoever took note of the end may have looked before the block was queued.
+            let outcome = delivery.update(|state| state.tracker.disconnected(peer.id, Instant::now()));
+            self.settled(delivery, peer, outcome);
         }
+    }
+
+    fn send_parent(&self, parent: &IndexedBlock, peer: &Peer) -> Result<(), LaneFull> {
+        let packet = Packet::new(self.chain.params().magic, Command::BLOCK, parent.bytes.clone());
+        peer.lane.push(Arc::new(Plan { block: None, packets: vec![packet] }))?;
+        tracing::debug!(chain = self.name(), peer = peer.name(), parent = %parent.hash, "parent first");
+        self.learn(peer, parent.hash);
+        Ok(())
     }
 
     /// The block, then the question whether it is in the peer's chain, then the ping that says that both were
@@ -210,23 +259,29 @@ impl Relay {
         })
     }
 
-    /// Takes blocks out of lanes that this one has left behind: lower, and not among its ancestors.
+    /// Gives up blocks that this one has left behind: lower, and not among its ancestors.
     fn withdraw_superseded(&self, delivery: &Arc<Delivery>, block: &IndexedBlock) {
         for older in self.live().iter().filter(|older| !Arc::ptr_eq(older, delivery)) {
             let height = older.read(|state| state.height);
             let lower = height.zip(block.height).is_some_and(|(old, new)| old < new);
-            if !lower || self.headers.lock().descends(delivery.parent, older.block()) {
-                continue;
-            }
-            for peer in self.peers.ready().iter() {
-                self.withdraw(older, peer);
+            let carried = older.read(|state| state.carries && state.kept_off_p2p.is_none());
+            if lower && carried && self.is_beside(older.block(), delivery.parent) {
+                self.keep_off_p2p(older, WithheldReason::Superseded);
             }
         }
     }
 
+    /// Whether a block is known not to be among the ancestors of another, nor that block itself. Of blocks that the
+    /// view does not know nothing is known: the one may well be the other's parent.
+    fn is_beside(&self, block: BlockHash, other: BlockHash) -> bool {
+        let headers = self.headers.lock();
+        headers.contains(&block) && headers.contains(&other) && !headers.descends(other, block)
+    }
+
     /// Takes a block out of a peer's lane, if not a byte of it was written.
     pub(crate) fn withdraw(&self, delivery: &Arc<Delivery>, peer: &Arc<Peer>) {
-        if peer.lane.withdraw(&delivery.block()) == Withdrawn::Yes {
+        let carries = delivery.read(|state| state.carries);
+        if carries && peer.lane.withdraw(&delivery.block()) == Withdrawn::Yes {
             let outcome = delivery.update(|state| state.tracker.withdrawn(peer.id, Instant::now()));
             self.settled(delivery, peer, outcome);
         }

@@ -159,7 +159,7 @@ impl Host for PeerHost {
                 relay.catch_up(&peer);
             }
             Event::Announced { block, via } => self.announced(&peer, block, via, now),
-            Event::Headers(headers) => relay.headers_from(&peer, headers),
+            Event::Headers { headers, via } => relay.headers_from(&peer, headers, via),
             Event::Pong(nonce) => {
                 for delivery in relay.live().iter().filter(|delivery| delivery.barrier == nonce) {
                     let outcome = delivery.update(|state| state.tracker.pong(id, now));
@@ -218,8 +218,7 @@ impl PeerHost {
     /// A peer says that it has a block.
     fn announced(&self, peer: &Arc<Peer>, block: BlockHash, via: Via, now: Instant) {
         let relay = &self.0;
-        // A compact block may come before its sender has validated it: it proves nothing of ours.
-        if via == Via::Inv {
+        if via.is_proof() {
             for delivery in relay.live().iter().filter(|delivery| delivery.block() == block) {
                 let outcome = delivery.update(|state| state.tracker.announced(peer.id, now));
                 relay.withdraw(delivery, peer);

@@ -33,6 +33,7 @@ pub struct Metrics {
     first_echo_seconds: HistogramVec,
     open_deliveries: IntGaugeVec,
     chain_restarts_total: IntCounterVec,
+    front_door_calls_total: IntCounterVec,
     /// Whether blocks are being written to disk before they are acknowledged: 1 or 0.
     pub journal_durable: IntGauge,
     /// Blocks that no node has yet, on disk.
@@ -70,7 +71,7 @@ impl Metrics {
             ),
             peer_delivery_success_ratio: of.ratio(
                 "peer_delivery_success_ratio",
-                "Share of the peers that a block was sent to which are proven to have it, last block.",
+                "Share of the peers that the last block was to reach which are proven to have it.",
                 &["chain"],
             ),
             rpc_submissions_total: of.counter(
@@ -136,6 +137,11 @@ impl Metrics {
                 "chain_restarts_total",
                 "Actors rebuilt after a crash.",
                 &["chain"],
+            ),
+            front_door_calls_total: of.counter(
+                "front_door_calls_total",
+                "Calls at the front door by how they were answered: accepted, refused, forwarded, denied and so on.",
+                &["chain", "answer"],
             ),
             journal_durable: of
                 .plain("journal_durable", "Whether blocks are on disk before they are acknowledged: 1 or 0."),
@@ -246,6 +252,8 @@ impl ChainMetrics {
         node_error => node_errors_total [node, kind];
         /// The chain's actors were rebuilt.
         restart => chain_restarts_total [];
+        /// The pool was answered.
+        front_door_call => front_door_calls_total [answer];
     }
 
     gauges! {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use wire::BlockHash;
 
-use crate::{Delivery, Node, Relay};
+use crate::{Delivery, Goal, Node, Relay};
 
 /// How long one round of submitting may retry a node that refuses connections, warms up or is overloaded.
 const ROUND: Duration = Duration::from_secs(4);
@@ -145,7 +145,7 @@ impl Relay {
             };
             let judgements: Vec<_> = state.nodes.iter().map(|node| node.judgement.as_ref()).collect();
             if judgements.is_empty() {
-                return state.tracker.successes() > 0;
+                return state.has_reached(Goal::Peers(1));
             }
             judgements.iter().flatten().any(|judgement| has(judgement))
                 || judgements.iter().all(|judgement| judgement.is_some_and(hopeless))

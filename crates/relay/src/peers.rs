@@ -99,7 +99,14 @@ pub struct Peer {
     score: AtomicU32,
     info: Mutex<PeerInfo>,
     pub(crate) chain: Mutex<PeerChain>,
-    listener: Mutex<Option<Listener>>,
+    audience: Mutex<Audience>,
+}
+
+/// Who is told what happens, and the last that there was to tell.
+#[derive(Default)]
+struct Audience {
+    listener: Option<Listener>,
+    ended: Option<Arc<Ended>>,
 }
 
 impl fmt::Debug for Peer {
@@ -146,13 +153,22 @@ impl Peer {
         self.lane.backlog()
     }
 
-    /// Whoever looks after it from now on.
+    /// Whoever looks after it from now on. If the connection has ended already, that is told at once: between two
+    /// listeners nobody else would learn of it.
     pub fn listen(&self, listener: impl Fn(PeerNotice) + Send + Sync + 'static) {
-        *self.listener.lock() = Some(Box::new(listener));
+        let mut audience = self.audience.lock();
+        if let Some(ended) = &audience.ended {
+            listener(PeerNotice::Ended(ended.clone()));
+        }
+        audience.listener = Some(Box::new(listener));
     }
 
     pub(crate) fn notify(&self, notice: PeerNotice) {
-        if let Some(listener) = &*self.listener.lock() {
+        let mut audience = self.audience.lock();
+        if let PeerNotice::Ended(ended) = &notice {
+            audience.ended = Some(ended.clone());
+        }
+        if let Some(listener) = &audience.listener {
             listener(notice);
         }
     }
@@ -194,7 +210,7 @@ impl PeerTable {
             score: AtomicU32::new(spec.score),
             info: Mutex::default(),
             chain: Mutex::default(),
-            listener: Mutex::default(),
+            audience: Mutex::default(),
         });
         self.all.lock().insert(peer.id, peer.clone());
         peer

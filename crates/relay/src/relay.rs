@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chain::{Chain, IndexedBlock, Inspection};
+use chain::{Chain, Finding, IndexedBlock, Inspection};
 use journal::{Entry, Journal, Key};
 use parking_lot::Mutex;
 use protocol::{
@@ -71,10 +71,10 @@ impl Shelved {
         if self.blocks.contains_key(&block.hash) {
             return;
         }
-        if self.order.len() == SHELF {
-            if let Some(oldest) = self.order.pop_front() {
-                self.blocks.remove(&oldest);
-            }
+        if self.order.len() == SHELF
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.blocks.remove(&oldest);
         }
         self.order.push_back(block.hash);
         self.blocks.insert(block.hash, block);
@@ -82,6 +82,12 @@ impl Shelved {
 
     pub(crate) fn get(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>> {
         self.blocks.get(hash).cloned()
+    }
+
+    fn remove(&mut self, hash: &BlockHash) {
+        if self.blocks.remove(hash).is_some() {
+            self.order.retain(|other| other != hash);
+        }
     }
 }
 
@@ -257,14 +263,15 @@ impl Relay {
             let inspection = tokio::task::spawn_blocking(move || chain.inspect(&bytes, now)).await;
             let inspection = inspection.unwrap_or_else(|panic| {
                 tracing::error!(%panic, "the inspection of a block crashed; the block goes to the nodes only");
-                let finding = chain::Finding::error("inspection-crashed", "a judgement", panic.to_string());
+                let finding = Finding::error("inspection-crashed", "a judgement", panic.to_string());
                 Inspection { hash: None, findings: vec![finding], block: None }
             });
             relay.inspected(&delivery, inspection);
         });
     }
 
-    fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, inspection: Inspection) {
+    fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, mut inspection: Inspection) {
+        inspection.findings.extend(inspection.block.as_ref().and_then(|block| self.too_old(block)));
         for finding in &inspection.findings {
             tracing::warn!(chain = self.name(), block = %delivery.block(), %finding, severity = ?finding.severity, "finding");
         }
@@ -281,6 +288,14 @@ impl Relay {
             _ => self.keep_off_p2p(delivery, protocol::delivery::WithheldReason::Finding),
         }
         delivery.update(|state| state.inspected = Some(after));
+    }
+
+    /// What an inspection cannot see, because it takes the blocks before: a time that peers punish.
+    fn too_old(&self, block: &IndexedBlock) -> Option<Finding> {
+        let median = self.headers.lock().median_time_past(block.header.parent())?;
+        let time = block.header.time();
+        let expected = || format!("a time above {median}, the median of the eleven blocks before");
+        (time <= median).then(|| Finding::error("time-too-old", expected(), time.to_string()))
     }
 
     /// Puts a sound block where peers can ask for it.
@@ -302,6 +317,7 @@ impl Relay {
                 state.crashes >= 2
             });
             if suspect {
+                self.shelf.lock().remove(&delivery.block());
                 self.keep_off_p2p(&delivery, protocol::delivery::WithheldReason::Quarantined);
             }
         }

@@ -44,11 +44,13 @@ pub struct Report {
     pub inspected_ms: Option<f64>,
     /// What did not hold.
     pub findings: Vec<Finding>,
-    /// Why no peer gets it, if that is so.
+    /// Why no peer gets it any more, if that is so.
     pub kept_off_p2p: Option<&'static str>,
-    /// Peers that are proven to have it.
+    /// Peers that are proven to have it, whether from us or not.
     pub peers_with_block: usize,
-    /// Peers that it was sent to.
+    /// Peers that it was to reach: all but those from whom it was withheld.
+    pub peers_addressed: usize,
+    /// Peers that it was sent to: those among them that did not have it before their turn came.
     pub peers_sent_to: usize,
     /// The first announcement by a peer that it was not sent to: proof that the network has it.
     pub first_echo: Option<EchoReport>,
@@ -110,6 +112,13 @@ pub struct PeerReport {
     pub outcome_ms: Option<f64>,
 }
 
+impl PeerReport {
+    /// Whether the block was put into its lane and not taken out again.
+    fn was_sent(&self) -> bool {
+        self.queued_ms.is_some() && self.outcome.as_deref() != Some("withheld")
+    }
+}
+
 fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
@@ -166,7 +175,8 @@ impl Delivery {
             findings: state.findings.clone(),
             kept_off_p2p: state.kept_off_p2p.map(|reason| reason.as_str()),
             peers_with_block: successes,
-            peers_sent_to: peers.iter().filter(|peer| peer.queued_ms.is_some()).count(),
+            peers_addressed: peers.iter().filter(|peer| peer.outcome.as_deref() != Some("withheld")).count(),
+            peers_sent_to: peers.iter().filter(|peer| peer.was_sent()).count(),
             first_echo,
             nodes: state.nodes.iter().map(node).collect(),
             peers,

@@ -65,11 +65,13 @@ impl Relay {
         self.close_if_done(delivery);
         let report = delivery.report(self.name());
         self.metrics.block(delivery.source.as_str(), report.status);
-        for peer in &report.peers {
+        // What peers made of it is counted where it is carried, and not once for each form in which it came.
+        let carries = delivery.read(|state| state.peers_by.is_none());
+        for peer in report.peers.iter().filter(|_| carries) {
             self.metrics.peer_delivery(peer.outcome.as_deref().unwrap_or("timed_out"));
         }
-        if report.peers_sent_to > 0 {
-            self.metrics.success_ratio(report.peers_with_block as f64 / report.peers_sent_to as f64);
+        if carries && report.peers_addressed > 0 {
+            self.metrics.success_ratio(report.peers_with_block as f64 / report.peers_addressed as f64);
         }
         if let Some(echo) = &report.first_echo {
             self.metrics.first_echo(Duration::from_secs_f64(echo.ms / 1e3));
@@ -80,7 +82,7 @@ impl Relay {
             height = report.height,
             status = report.status,
             durable = report.durable,
-            peers = format_args!("{}/{}", report.peers_with_block, report.peers_sent_to),
+            peers = format_args!("{}/{}", report.peers_with_block, report.peers_addressed),
             first_echo_ms = report.first_echo.as_ref().map(|echo| echo.ms),
             finding = report.findings.first().map(|finding| finding.check),
             "block summed up"

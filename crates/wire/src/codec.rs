@@ -208,6 +208,15 @@ impl Decoder for FrameCodec {
             Frame::Damaged(DamageKind::Command)
         }))
     }
+
+    /// A peer that leaves in the middle of a frame has left, and that is all there is to say.
+    fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+        let frame = self.decode(buffer)?;
+        if frame.is_none() {
+            buffer.clear();
+        }
+        Ok(frame)
+    }
 }
 
 /// For tests and simulated nodes. The engine itself writes prepared headers and shared payloads vectored, and does not

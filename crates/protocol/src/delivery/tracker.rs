@@ -129,13 +129,21 @@ impl Tracker {
         self.entry(peer, name).settle(Outcome::AlreadyHad, now)
     }
 
-    /// The block was put into the peer's lane.
-    pub fn queued(&mut self, peer: PeerId, name: &str, now: Instant) {
+    /// The block is about to be put into the peer's lane. `false` if someone else has done that, or an outcome is
+    /// known: then it must not be.
+    #[must_use]
+    pub fn queued(&mut self, peer: PeerId, name: &str, now: Instant) -> bool {
         let delivery = self.entry(peer, name);
-        if matches!(delivery.outcome, None | Some(Outcome::Withheld { .. })) {
+        let is_free = match delivery.outcome {
+            None => delivery.stages.queued.is_none(),
+            Some(Outcome::Withheld { .. }) => true,
+            Some(_) => false,
+        };
+        if is_free {
             delivery.outcome = None;
             delivery.stages = Stages { queued: Some(now), ..Stages::default() };
         }
+        is_free
     }
 
     /// The block is not sent to the peer.
@@ -184,9 +192,7 @@ impl Tracker {
     /// The pong to the ping behind the block has come.
     pub fn pong(&mut self, peer: PeerId, now: Instant) -> Option<Outcome> {
         let delivery = self.get(peer)?;
-        if delivery.stages.queued.is_none() {
-            return None;
-        }
+        delivery.stages.queued?;
         delivery.stages.processed.get_or_insert(now);
         match delivery.outcome {
             None if delivery.heard.is_none() => delivery.settle(Outcome::ProcessedUnproven, now),
@@ -285,7 +291,7 @@ mod tests {
     fn sent(now: Instant) -> (Tracker, (BlockHash, Header)) {
         let (hash, parent, header) = block();
         let mut tracker = Tracker::new(hash, parent);
-        tracker.queued(PEER, "peer", now);
+        assert!(tracker.queued(PEER, "peer", now));
         tracker.written(PEER, now, now);
         (tracker, (hash, header))
     }
@@ -343,7 +349,7 @@ mod tests {
         let now = Instant::now();
         let (hash, parent, _) = block();
         let mut tracker = Tracker::new(hash, parent);
-        tracker.queued(PEER, "peer", now);
+        assert!(tracker.queued(PEER, "peer", now));
         assert_eq!(tracker.announced(PEER, now), None, "whether we had written it is not known yet");
         let later = now + Duration::from_millis(1);
         assert_eq!(tracker.written(PEER, later, later), Some(Outcome::AlreadyHad));
@@ -355,7 +361,7 @@ mod tests {
         let at = |ms| now + Duration::from_millis(ms);
         let (hash, parent, header) = block();
         let mut tracker = Tracker::new(hash, parent);
-        tracker.queued(PEER, "peer", now);
+        assert!(tracker.queued(PEER, "peer", now));
         assert_eq!(tracker.headers(PEER, &[(hash, header)], at(5)), None);
         assert_eq!(tracker.pong(PEER, at(6)), None);
         assert_eq!(tracker.written(PEER, at(4), at(7)), Some(Outcome::Accepted));
@@ -366,12 +372,12 @@ mod tests {
         let now = Instant::now();
         let (hash, parent, _) = block();
         let mut tracker = Tracker::new(hash, parent);
-        tracker.queued(PEER, "peer", now);
+        assert!(tracker.queued(PEER, "peer", now));
         let superseded = Outcome::Withheld { reason: WithheldReason::Superseded };
         assert_eq!(tracker.withdrawn(PEER, now), Some(superseded));
 
         let mut tracker = Tracker::new(hash, parent);
-        tracker.queued(PEER, "peer", now);
+        assert!(tracker.queued(PEER, "peer", now));
         tracker.announced(PEER, now);
         assert_eq!(tracker.withdrawn(PEER, now), Some(Outcome::AlreadyHad));
     }
@@ -397,8 +403,8 @@ mod tests {
         let mut tracker = Tracker::new(hash, parent);
         tracker.withheld(PEER, "peer", WithheldReason::ParentUnknown, now);
         assert!(tracker.may_send(PEER));
-        tracker.queued(PEER, "peer", now);
-        assert!(!tracker.may_send(PEER));
+        assert!(tracker.queued(PEER, "peer", now));
+        assert!(!tracker.may_send(PEER) && !tracker.queued(PEER, "peer", now), "once is enough");
         tracker.written(PEER, now, now);
         assert_eq!(tracker.announced(PEER, now), Some(Outcome::Accepted));
     }

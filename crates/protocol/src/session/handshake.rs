@@ -3,9 +3,12 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use wire::{GetHeaders, Message, NetworkAddress, SendCompact, Services, VersionDetails, VersionMessage};
+use wire::{Message, NetworkAddress, SendCompact, Services, VersionDetails, VersionMessage};
 
-use super::{Disconnect, Event, Output, Session, Shelf, State, Steady};
+use super::{
+    Disconnect, Event, Output, Session, Shelf, State,
+    steady::{Question, Steady},
+};
 
 /// From this version on daemons know `sendaddrv2` (L version.h; L sends it only then, and so do we).
 const ADDR_V2_VERSION: i32 = 70016;
@@ -69,20 +72,11 @@ impl Session {
         };
         self.state = State::Ready(Steady::new(now));
         self.outbox.push_back(Output::RaiseLimit(self.policy.max_payload));
-        self.send(Message::SendHeaders);
         if let Some(version) = self.policy.compact_version {
             self.send(Message::SendCompact(SendCompact { announce: false, version }));
         }
-        self.ask_for_tip(shelf);
+        self.send(Message::SendHeaders);
+        self.ask(Question::Tip, shelf, now);
         self.emit(ready);
-    }
-
-    /// Asks which part of our chain the peer has; see [`crate::headers::HeaderView::locator`].
-    pub(super) fn ask_for_tip(&mut self, shelf: &dyn Shelf) {
-        let locator = shelf.locator();
-        if !locator.is_empty() {
-            let protocol = self.policy.protocol as u32;
-            self.send(Message::GetHeaders(GetHeaders { protocol, locator, stop: wire::BlockHash::ZERO }));
-        }
     }
 }

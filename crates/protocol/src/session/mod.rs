@@ -7,9 +7,9 @@
 //!
 //! # The handshake
 //!
-//! `version` →, ← `version`, (`sendaddrv2` →), `verack` →, ← `verack`. Then, once: `sendheaders`, the offer of the best
-//! compact format with low bandwidth (`sendcmpct(0, best)`, of which a daemon lets only the first count), and a
-//! `getheaders` whose answer tells the peer's tip.
+//! `version` →, ← `version`, (`sendaddrv2` →), `verack` →, ← `verack`. Then, once: the offer of the best compact format
+//! with low bandwidth (`sendcmpct(0, best)`, of which a daemon lets only the first count), `sendheaders`, and a
+//! `getheaders` whose answer tells the peer's tip (as soon as we know a chain ourselves).
 //!
 //! # Security
 //!
@@ -129,15 +129,15 @@ impl Session {
     }
 
     fn garbage(&mut self, kind: &'static str, now: Instant) {
-        self.last_heard = now;
-        self.emit(Event::Garbage { kind });
-        let limit_reached = match &mut self.state {
+        let too_much = match &mut self.state {
             // A stranger's first words are no place for mistakes.
             State::AwaitingVersion | State::AwaitingVerack(_) => true,
             State::Ready(steady) => steady.count_garbage(),
-            State::Over => false,
+            State::Over => return,
         };
-        if limit_reached {
+        self.last_heard = now;
+        self.emit(Event::Garbage { kind });
+        if too_much {
             self.hang_up(Disconnect::Garbage { kind });
         }
     }

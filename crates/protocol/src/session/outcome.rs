@@ -31,15 +31,20 @@ pub enum Event {
         /// Its height, as it says.
         start_height: Option<u32>,
     },
-    /// The peer has this block in its active chain, or says so.
+    /// The peer says that it has this block.
     Announced {
         /// The block.
         block: BlockHash,
         /// How it was announced.
         via: Via,
     },
-    /// Headers: an announcement, or the answer to a `getheaders`.
-    Headers(Vec<Header>),
+    /// Headers of blocks that the peer has.
+    Headers {
+        /// The headers.
+        headers: Vec<Header>,
+        /// In which message they came.
+        via: Via,
+    },
     /// The pong to a ping that was not the session's own: someone's barrier behind a block.
     Pong(u64),
     /// A round trip, measured by the session's own ping.
@@ -70,13 +75,25 @@ pub enum Event {
     },
 }
 
-/// How a block was announced.
+/// How we heard of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
     /// `inv`: the peer has it in its active chain.
     Inv,
-    /// `cmpctblock`: perhaps before the peer has validated it.
+    /// `headers`, an announcement or the answer to a `getheaders`: the peer has it in its active chain.
+    Headers,
+    /// `cmpctblock`: perhaps before the peer has validated it. It proves nothing.
     CompactBlock,
+}
+
+impl Via {
+    /// Whether it says that the peer has the block in its active chain.
+    pub fn is_proof(self) -> bool {
+        match self {
+            Self::Inv | Self::Headers => true,
+            Self::CompactBlock => false,
+        }
+    }
 }
 
 /// Why a connection is closed by us.

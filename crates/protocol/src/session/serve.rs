@@ -28,10 +28,13 @@ impl Allowance {
     }
 
     fn take(&mut self, now: Instant) -> bool {
-        let refills = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
-        if refills > 0 {
-            self.left = BURST.min(self.left.saturating_add(u32::try_from(refills).unwrap_or(BURST)));
-            self.since = now;
+        let earned = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
+        match u32::try_from(earned) {
+            Ok(earned) if self.left.saturating_add(earned) < BURST => {
+                self.left += earned;
+                self.since += REFILL * earned;
+            }
+            _ => (self.left, self.since) = (BURST, now),
         }
         let granted = self.left > 0;
         self.left = self.left.saturating_sub(1);

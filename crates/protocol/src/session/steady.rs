@@ -2,17 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use wire::{BlockHash, Message};
+use wire::{BlockHash, GetHeaders, Message};
 
 use super::{Disconnect, Event, Session, Shelf, State, Via};
 
-/// How many undecodable messages are borne in a row of [`GARBAGE_WINDOW`].
+/// How many undecodable messages are too many. Each intelligible one forgives one.
 const GARBAGE_LIMIT: u32 = 10;
 
-/// The window of [`GARBAGE_LIMIT`], in intelligible messages: each forgives one.
-const GARBAGE_WINDOW: u32 = 1;
-
-/// How often at most we ask a peer for the headers behind an `inv`.
+/// How often at most we ask a peer for headers.
 const ASK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What is remembered of a peer after the handshake.
@@ -20,9 +17,18 @@ pub(super) struct Steady {
     ping: Ping,
     garbage: u32,
     asked: Option<Instant>,
-    /// A block announced by `inv` while it was too early to ask again.
-    wanted: Option<BlockHash>,
+    /// What could not be asked yet: it was too early to ask again, or we knew no chain to ask about.
+    wanted: Option<Question>,
     pub(super) served: super::serve::Allowance,
+}
+
+/// Why to ask a peer for headers.
+#[derive(Clone, Copy)]
+pub(super) enum Question {
+    /// Which part of our chain does it have?
+    Tip,
+    /// What is this block that it announced?
+    Block(BlockHash),
 }
 
 enum Ping {
@@ -46,7 +52,7 @@ impl Steady {
 impl Session {
     pub(super) fn converse(&mut self, message: Message, shelf: &dyn Shelf, now: Instant) {
         if let State::Ready(steady) = &mut self.state {
-            steady.garbage = steady.garbage.saturating_sub(GARBAGE_WINDOW);
+            steady.garbage = steady.garbage.saturating_sub(1);
         }
         match message {
             Message::Ping(nonce) => self.send(Message::Pong(nonce)),
@@ -57,13 +63,13 @@ impl Session {
                 // A tip is one block, a reorganisation a few; whoever announces more is catching up.
                 for block in blocks.take(16) {
                     self.emit(Event::Announced { block, via: Via::Inv });
-                    self.want(block, shelf, now);
+                    self.ask(Question::Block(block), shelf, now);
                 }
             }
-            Message::Headers(headers) => self.emit(Event::Headers(headers)),
+            Message::Headers(headers) => self.emit(Event::Headers { headers, via: Via::Headers }),
             Message::CompactBlock(compact) => {
                 let block = self.dialect.block_hash(&compact.header);
-                self.emit(Event::Headers(vec![compact.header]));
+                self.emit(Event::Headers { headers: vec![compact.header], via: Via::CompactBlock });
                 self.emit(Event::Announced { block, via: Via::CompactBlock });
             }
             Message::GetData(items) => self.serve_data(&items, shelf, now),
@@ -86,19 +92,24 @@ impl Session {
         }
     }
 
-    /// Asks for the headers of an announced block that is unknown, not too often.
-    fn want(&mut self, block: BlockHash, shelf: &dyn Shelf, now: Instant) {
-        if shelf.knows(&block) {
+    /// Asks for headers, if the answer is not known by now and not too often: what cannot be asked yet is remembered
+    /// (the last question only, for every answer tells the peer's tip) and asked later.
+    pub(super) fn ask(&mut self, question: Question, shelf: &dyn Shelf, now: Instant) {
+        let State::Ready(steady) = &mut self.state else { return };
+        let answered = matches!(question, Question::Block(block) if shelf.knows(&block));
+        if answered {
             return;
         }
-        let State::Ready(steady) = &mut self.state else { return };
-        if steady.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK_INTERVAL) {
-            steady.wanted = Some(block);
+        let too_early = steady.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ASK_INTERVAL);
+        let locator = if too_early { Vec::new() } else { shelf.locator() };
+        if locator.is_empty() {
+            steady.wanted = Some(question);
             return;
         }
         steady.asked = Some(now);
         steady.wanted = None;
-        self.ask_for_tip(shelf);
+        let protocol = self.policy.protocol as u32;
+        self.send(Message::GetHeaders(GetHeaders { protocol, locator, stop: BlockHash::ZERO }));
     }
 
     fn pong(&mut self, nonce: u64, now: Instant) {
@@ -132,8 +143,8 @@ impl Session {
             Ping::Idle { .. } => {}
         }
         let State::Ready(steady) = &mut self.state else { return };
-        if let Some(block) = steady.wanted {
-            self.want(block, shelf, now);
+        if let Some(question) = steady.wanted.take() {
+            self.ask(question, shelf, now);
         }
     }
 }

@@ -1,0 +1,215 @@
+//! What can be asked for on the command line.
+
+use std::path::PathBuf;
+
+use chain::Network;
+use clap::{Args, Parser, Subcommand, ValueHint, builder::PossibleValuesParser};
+use clap_complete::Shell;
+use engine::KNOWN_CHAINS;
+
+use crate::base_url::{BaseUrl, DEFAULT_URL};
+
+/// Gets a block that your pool has found to your nodes and to many peers at once, and proves that it arrived.
+#[derive(Debug, Parser)]
+#[command(name = "blockcast", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 done, 1 failed, 2 not a valid command line, 78 bad configuration.\n\
+    Example: blockcast run --config config")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon, until SIGTERM or SIGINT
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Hand a block to the running daemon, and print what became of it
+    #[command(after_help = SUBMIT_HELP)]
+    Submit(Submit),
+    /// Show how the running daemon, its nodes, its peers and its latest blocks are
+    #[command(after_help = STATUS_HELP)]
+    Status(Status),
+    /// Check a configuration directory, and with --live the nodes that it names
+    #[command(after_help = CHECK_CONFIG_HELP)]
+    CheckConfig(CheckConfig),
+    /// Judge a block without sending it anywhere; needs no daemon and no node
+    #[command(after_help = DECODE_HELP)]
+    Decode(Decode),
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The directory that holds blockcast.toml and chains/
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) config: PathBuf,
+}
+
+/// Which daemon to talk to.
+#[derive(Debug, Args)]
+pub(crate) struct Daemon {
+    /// Where the daemon serves HTTP
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL, conflicts_with = "config")]
+    pub(crate) url: BaseUrl,
+    /// Take address and token from this configuration directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) config: Option<PathBuf>,
+    /// The file that holds the daemon's token: the one that token_file in its blockcast.toml names
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    /// The chain, as its file in chains/ is called
+    #[arg(long, value_name = "NAME")]
+    pub(crate) chain: String,
+    /// The block, raw or in hex; - reads standard input
+    #[arg(value_name = "FILE|-", value_hint = ValueHint::FilePath)]
+    pub(crate) block: PathBuf,
+    /// What to wait for: `node` (a node's verdict) or `peers:N` (N peers proven to have the block)
+    #[arg(long, value_name = "GOAL", default_value = "node", value_parser = parse_goal)]
+    pub(crate) wait: Goal,
+    /// For how many seconds to wait, at most; the daemon's own limit is 4 by default
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(crate) timeout: Option<u16>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+}
+
+/// What `submit` waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// A node's verdict.
+    Node,
+    /// That many peers that are proven to have the block.
+    Peers(usize),
+}
+
+fn parse_goal(text: &str) -> Result<Goal, String> {
+    let peers = |number: &str| number.parse().ok().filter(|wanted| *wanted > 0).map(Goal::Peers);
+    match text.split_once(':') {
+        None if text == "node" => Some(Goal::Node),
+        Some(("peers", number)) => peers(number),
+        _ => None,
+    }
+    .ok_or_else(|| "write `node`, or `peers:N` with N at least 1".into())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Print all of it as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The directory that holds blockcast.toml and chains/
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// Ask every node of every enabled chain, by RPC and as a peer
+    #[arg(long)]
+    pub(crate) live: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decode {
+    /// Whose rules the block is held against
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(KNOWN_CHAINS))]
+    pub(crate) chain: String,
+    /// Which network's
+    #[arg(long, default_value = "mainnet", value_name = "mainnet|testnet|regtest")]
+    pub(crate) network: Network,
+    /// The block, raw or in hex; - reads standard input
+    #[arg(value_name = "FILE|-", value_hint = ValueHint::FilePath)]
+    pub(crate) block: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell's
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+const RUN_HELP: &str = "\
+The first SIGTERM or SIGINT lets running deliveries finish, for at most 10 seconds; a second one ends at once. What no
+node has by then is in the journal and is sent again at the next start.
+
+Exit status: 0 ended by a signal, 1 failed, 2 not a valid command line, 78 bad configuration.
+
+Example:
+  blockcast run --config /etc/blockcast";
+
+const SUBMIT_HELP: &str = "\
+Exit status: 0 the goal is reached (`node`: a node of yours has the block in its active chain), 1 it is not, 2 not a
+valid command line, 78 bad configuration.
+
+Examples:
+  blockcast submit --chain litecoin block.hex
+  litecoin-cli getblock HASH 0 | blockcast submit --chain litecoin --wait peers:3 --timeout 10 -";
+
+const STATUS_HELP: &str = "\
+Exit status: 0 the daemon can take blocks, 1 it cannot or does not answer.
+
+Examples:
+  blockcast status
+  blockcast status --config /etc/blockcast --json";
+
+const CHECK_CONFIG_HELP: &str = "\
+Exit status: 0 nothing is wrong, 1 a node failed --live, 2 not a valid command line, 78 bad configuration.
+
+Example:
+  blockcast check-config --live /etc/blockcast";
+
+const DECODE_HELP: &str = "\
+Exit status: 0 a peer would take the block as far as can be told from it alone, 1 it would not.
+
+Examples:
+  blockcast decode --chain litecoin block.hex
+  litecoin-cli -regtest getblock HASH 0 | blockcast decode --chain litecoin --network regtest -";
+
+const COMPLETIONS_HELP: &str = "\
+Example:
+  blockcast completions bash > ~/.local/share/bash-completion/completions/blockcast";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_shows_an_example() {
+        let mut cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands_mut() {
+            let name = command.get_name().to_owned();
+            let help = command.render_help().to_string();
+            assert!(help.contains("Example") && help.contains(&format!("blockcast {name}")), "{help}");
+            let long = help.lines().find(|line| line.chars().count() > 120);
+            assert_eq!(long, None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_goal_is_a_node_or_a_number_of_peers() {
+        assert_eq!(parse_goal("node"), Ok(Goal::Node));
+        assert_eq!(parse_goal("peers:3"), Ok(Goal::Peers(3)));
+        for wrong in ["", "nodes", "node:1", "peers", "peers:", "peers:0", "peers:-1", "peers:x"] {
+            assert!(parse_goal(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

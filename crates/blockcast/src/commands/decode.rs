@@ -1,0 +1,162 @@
+//! `blockcast decode --chain NAME FILE|-`: what the relay would say of a block, without a daemon.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use chain::{Chain, IndexedBlock, transaction};
+use wire::{Header, Reader};
+
+use crate::cli::Decode;
+use crate::view::Style;
+use crate::view::block::{Canonical, Decoded};
+use crate::{input, output, rules};
+
+pub(crate) fn run(args: &Decode) -> anyhow::Result<bool> {
+    let chain = rules::of(&args.chain, args.network)?;
+    let block = input::read_block(&args.block)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let mut decoded = decode(&*chain, &block, u32::try_from(now).unwrap_or(u32::MAX));
+    decoded.chain = args.chain.clone();
+    decoded.network = args.network.to_string();
+    if args.json {
+        output::print_json(&decoded)?;
+    } else {
+        output::print(&decoded.render(Style::of_stdout()))?;
+    }
+    Ok(decoded.sound)
+}
+
+fn decode(chain: &dyn Chain, block: &Bytes, now: u32) -> Decoded {
+    let inspection = chain.inspect(block, now);
+    let sound = inspection.is_sound();
+    let header = Header::read(&mut Reader::new(block), chain.dialect()).ok();
+    let header = header.as_ref();
+    Decoded {
+        chain: String::new(),
+        network: String::new(),
+        hash: inspection.hash.map(|hash| hash.to_string()),
+        version: header.map(Header::version),
+        parent: header.map(|header| header.parent().to_string()),
+        merkle_root: header.map(|header| header.merkle_root().to_string()),
+        time: header.map(Header::time),
+        bits: header.map(|header| format!("{:08x}", header.bits())),
+        nonce: header.map(Header::nonce),
+        size: block.len(),
+        canonical: inspection.block.as_ref().map(|canonical| Canonical {
+            height: canonical.height,
+            transactions: canonical.transactions.len(),
+            size: canonical.bytes.len(),
+            weight: weight(canonical),
+            // One byte says only that there is none.
+            mweb: canonical.tail().len() > 1,
+            differs: canonical.bytes != block,
+        }),
+        sound,
+        findings: inspection.findings.iter().map(Into::into).collect(),
+    }
+}
+
+/// The weight by BIP141: four times what is hashed into a txid, once the witnesses. What a chain adds of its own
+/// (Litecoin's HogEx has a byte of it) counts for nothing.
+fn weight(block: &IndexedBlock) -> Option<usize> {
+    let count = if block.transactions.len() < 0xfd { 1 } else { 3 };
+    let header = Header::LEN + block.header.extension().len();
+    let mut weight = 4 * (header + count);
+    for at in 0..block.transactions.len() {
+        let bytes = block.transaction(at)?;
+        let own_part = |_, reader: &mut Reader<'_>| reader.skip("presence of a part of its own", 1);
+        let layout = transaction::scan(&mut Reader::new(&bytes), own_part).ok()?;
+        weight += 4 * layout.stripped_len();
+        if layout.has_witness() {
+            weight += 2 + layout.witness.len();
+        }
+    }
+    Some(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use chain::Network;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn recording(file: &str) -> (Bytes, Value) {
+        let path = format!("{}/../../tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let json: Value = serde_json::from_str(&text).unwrap();
+        let hex = json.get("block_hex").or(json.get("block")).unwrap().as_str().unwrap();
+        let mut bytes = vec![0; hex.len() / 2];
+        faster_hex::hex_decode(hex.as_bytes(), &mut bytes).unwrap();
+        (bytes.into(), json)
+    }
+
+    fn decode_as(network: Network, block: &Bytes) -> Decoded {
+        let decoded = decode(&*rules::of("litecoin", network).unwrap(), block, u32::MAX);
+        Decoded { chain: "litecoin".into(), network: network.to_string(), ..decoded }
+    }
+
+    #[test]
+    fn recorded_blocks_have_the_weight_and_hash_that_their_node_told() {
+        for file in ["block_mweb_hogex_only", "block_mweb_pegin2", "block_mweb_activation_432_pegin"] {
+            let (block, json) = recording(&format!("litecoin/{file}.json"));
+            let told = &json["block_verbose2"];
+            let decoded = decode_as(Network::Regtest, &block);
+            assert_eq!(decoded.hash.as_deref(), told["hash"].as_str(), "{file}");
+            assert_eq!(decoded.bits.as_deref(), told["bits"].as_str(), "{file}");
+            assert_eq!(decoded.merkle_root.as_deref(), told["merkleroot"].as_str(), "{file}");
+            let canonical = decoded.canonical.unwrap();
+            assert!(decoded.sound && canonical.mweb && !canonical.differs, "{file}");
+            assert_eq!(canonical.weight.unwrap() as u64, told["weight"].as_u64().unwrap(), "{file}");
+            assert_eq!(u64::from(canonical.height.unwrap()), told["height"].as_u64().unwrap(), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_sound_block_is_laid_out_like_this() {
+        let (block, _) = recording("litecoin/block_mweb_hogex_only.json");
+        let expected = "\
+SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
+  As far as the block alone can tell, a peer would take it.
+
+  chain        litecoin regtest
+  height       433, by its coinbase
+  parent       8ea0537732ccaa29fb42ce69f476ec4979062244c5fb33887151629af741b2b4
+  merkle root  fc3505df2d3f91fded3d69fadb19de4f544311d235c2ccac41ed802556845831
+  time         2026-11-20 11:08:31 UTC (1795172911)
+  bits         207fffff
+  nonce        0
+  version      0x20000000
+  transactions 2
+  size         516 bytes
+  weight       1272
+  mweb         yes
+  peers get    the bytes as they are
+";
+        assert_eq!(decode_as(Network::Regtest, &block).render(Style::default()), expected);
+    }
+
+    #[test]
+    fn trailing_bytes_are_a_warning_and_peers_get_other_bytes() {
+        let (block, _) = recording("litecoin/block_mweb_hogex_only.json");
+        let longer: Bytes = [&block[..], b"xyz"].concat().into();
+        let decoded = decode_as(Network::Regtest, &longer);
+        assert!(decoded.sound);
+        let canonical = decoded.canonical.as_ref().unwrap();
+        assert!(canonical.differs && canonical.size == block.len() && decoded.size == block.len() + 3);
+        let page = decoded.render(Style::default());
+        assert!(page.contains(&format!("other bytes than these: {}, mended", block.len())), "{page}");
+        assert!(page.contains("  warning  trailing-bytes\n           expected  a block of"), "{page}");
+    }
+
+    #[test]
+    fn what_is_no_block_has_nothing_but_a_finding() {
+        let decoded = decode_as(Network::Mainnet, &Bytes::from_static(b"not a block"));
+        assert!(!decoded.sound && decoded.hash.is_none() && decoded.canonical.is_none());
+        let page = decoded.render(Style::default());
+        assert!(page.starts_with("UNREADABLE  no block header\n"), "{page}");
+        assert!(page.contains("error    decode-failed\n"), "{page}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What we announced is served, and not without bounds.
+
+use wire::{BlockTxn, GetBlockTxn, GetHeaders, InvItem};
+
+use super::*;
+
+/// The types by which litecoinds ask for blocks: plain, compact, with witness, with witness and MWEB.
+const BLOCK_REQUESTS: [u32; 4] = [2, 4, 0x4000_0002, 0x6000_0002];
+
+fn getdata(kind: u32, hashes: &[BlockHash]) -> Message {
+    Message::GetData(hashes.iter().map(|hash| InvItem::block(kind, *hash)).collect())
+}
+
+fn served(block: &IndexedBlock) -> Output {
+    Output::Event(Event::Served { block: block.hash })
+}
+
+fn with_block() -> (Talk, Arc<IndexedBlock>) {
+    let (mut talk, block) = (Talk::ready(), block());
+    talk.shelve(&block);
+    (talk, block)
+}
+
+#[test]
+fn our_block_is_sent_whole_by_whatever_type_it_is_asked_for() {
+    for kind in BLOCK_REQUESTS {
+        let (mut talk, block) = with_block();
+        let outputs = talk.hear(getdata(kind, &[block.hash]));
+        let whole = Output::Send(Message::Block(block.bytes.clone()));
+        assert_eq!(outputs, [whole, served(&block)], "{kind:#x}");
+    }
+}
+
+#[test]
+fn what_we_do_not_have_is_not_found_and_said_once() {
+    let (mut talk, block) = with_block();
+    let unknown = hash(b"unknown");
+    let transaction = InvItem { kind: 1, hash: *block.hash.as_wire() };
+    let request = vec![InvItem::block(2, unknown), InvItem::block(2, block.hash), transaction];
+    let outputs = talk.hear(Message::GetData(request));
+    assert_eq!(commands(&outputs), ["block", "notfound"]);
+    let missing = Message::NotFound(vec![InvItem::block(2, unknown), transaction]);
+    assert_eq!(outputs.last(), Some(&Output::Send(missing)));
+}
+
+#[test]
+fn a_peer_gets_32_bodies_and_then_one_a_second() {
+    let (mut talk, block) = with_block();
+    let bodies = |outputs: &[Output]| commands(outputs).iter().filter(|command| *command == "block").count();
+    let many = vec![block.hash; 100];
+    let outputs = talk.hear(getdata(2, &many));
+    assert_eq!(bodies(&outputs), 32);
+    let Some(Output::Send(Message::NotFound(missing))) = outputs.last() else { panic!("{outputs:?}") };
+    assert_eq!(missing.len(), 68);
+
+    assert_eq!(bodies(&talk.hear(getdata(2, &many))), 0);
+    talk.now += Duration::from_millis(2500);
+    assert_eq!(bodies(&talk.hear(getdata(2, &many))), 2);
+    talk.now += Duration::from_millis(500);
+    assert_eq!(bodies(&talk.hear(getdata(2, &many))), 1, "half a second was left over");
+    talk.now += Duration::from_secs(1_000_000);
+    assert_eq!(bodies(&talk.hear(getdata(2, &many))), 32, "no more than at the start");
+}
+
+#[test]
+fn transactions_of_our_block_are_sent_as_they_stand_in_it() {
+    let (mut talk, block) = with_block();
+    let last = block.transactions.len() as u16 - 1;
+    let indexes = vec![0, 3, last];
+    let outputs =
+        talk.hear(Message::GetBlockTxn(GetBlockTxn { block: block.hash, indexes: indexes.clone() }));
+    let transactions: Vec<_> =
+        indexes.iter().map(|&index| block.transaction(index.into()).unwrap()).collect();
+    let answer = BlockTxn { block: block.hash, transactions };
+    assert_eq!(outputs, [Output::Send(Message::BlockTxn(answer)), served(&block)]);
+}
+
+#[test]
+fn who_asks_for_a_transaction_that_cannot_be_is_hung_up_on() {
+    let (mut talk, block) = with_block();
+    let beyond = block.transactions.len() as u16;
+    let request = GetBlockTxn { block: block.hash, indexes: vec![0, beyond] };
+    let outputs = talk.hear(Message::GetBlockTxn(request));
+    assert!(matches!(hangs_up(&outputs), Some(Disconnect::Misbehaving(_))), "{outputs:?}");
+    assert_eq!(commands(&outputs), [] as [&str; 0]);
+}
+
+#[test]
+fn transactions_of_an_unknown_block_are_not_found() {
+    let (mut talk, _) = with_block();
+    let block = hash(b"unknown");
+    let outputs = talk.hear(Message::GetBlockTxn(GetBlockTxn { block, indexes: vec![0] }));
+    assert_eq!(outputs, [Output::Send(Message::NotFound(vec![InvItem::block(2, block)]))]);
+}
+
+#[test]
+fn transactions_count_against_the_allowance_too() {
+    let (mut talk, block) = with_block();
+    let request = Message::GetBlockTxn(GetBlockTxn { block: block.hash, indexes: vec![0] });
+    for _ in 0..32 {
+        assert_eq!(commands(&talk.hear(request.clone())), ["blocktxn"]);
+    }
+    assert_eq!(commands(&talk.hear(request)), ["notfound"]);
+}
+
+#[test]
+fn getheaders_is_answered_even_if_with_nothing() {
+    let mut talk = Talk::ready();
+    let request = GetHeaders { protocol: 70_017, locator: vec![hash(b"?")], stop: BlockHash::ZERO };
+    let answer = |headers| [Output::Send(Message::Headers(headers))];
+    assert_eq!(talk.hear(Message::GetHeaders(request.clone())), answer(Vec::new()));
+    let header = block().header.clone();
+    talk.shelf.headers = vec![header.clone()];
+    assert_eq!(talk.hear(Message::GetHeaders(request)), answer(vec![header]));
+}

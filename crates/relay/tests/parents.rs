@@ -1,0 +1,166 @@
+//! Blocks whose parent a peer lacks.
+
+mod support;
+
+use support::{
+    Block, FakeNode, FakePeer, Manner, STRANGER, Verdict, World, at, chain, on, outcome, report, settled,
+};
+
+/// A block on top of one that is not in the node's chain yet.
+fn orphan(blocks: &[Block]) -> (Block, Block) {
+    let height = blocks.len() as u32;
+    let parent = on(blocks[blocks.len() - 1].hash, height, 7);
+    let block = on(parent.hash, height + 1, 1);
+    (parent, block)
+}
+
+#[tokio::test]
+async fn a_block_is_withheld_from_a_peer_until_it_announces_the_parent() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::new(&[&node]).await;
+    let peers = world.peers(2, Manner::Accept, 4).await;
+    let (parent, block) = orphan(&blocks);
+    node.will(Verdict::Say("prev-blk-not-found"));
+    let delivery = world.submit(&block.bytes);
+    let report = report(&delivery, |report| !report.findings.is_empty()).await;
+    assert_eq!(report.findings[0].check, "prev-blk-not-found");
+    assert_eq!(report.kept_off_p2p, None);
+    for peer in &peers {
+        assert_eq!(at(&report, &peer.address).detail.as_deref(), Some("parent_unknown"));
+    }
+
+    peers[0].announce(parent.hash);
+    assert_eq!(peers[0].given(1).await, [block.bytes.clone()]);
+    support::report(&delivery, |report| outcome(report, &peers[0]) == Some("accepted")).await;
+    peers[1].settle().await;
+    assert_eq!(peers[1].blocks().len(), 0, "the other still lacks the parent, for all we know");
+}
+
+#[tokio::test]
+async fn a_block_is_delivered_when_a_node_has_the_parent_and_the_node_is_given_it_again() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::new(&[&node]).await;
+    let peer = world.peers(1, Manner::Accept, 5).await.remove(0);
+    let (parent, block) = orphan(&blocks);
+    node.will(Verdict::Say("prev-blk-not-found"));
+    let delivery = world.submit(&block.bytes);
+    report(&delivery, |report| outcome(report, &peer) == Some("withheld")).await;
+
+    node.learn(&parent);
+    world.relay.poll_node(&world.relay.nodes()[0].clone()).await;
+    assert_eq!(peer.given(1).await, [block.bytes.clone()]);
+    let report = report(&delivery, |report| {
+        report.status == "accepted" && outcome(report, &peer) == Some("accepted")
+    })
+    .await;
+    assert_eq!(report.nodes[0].attempts, 2);
+    assert_eq!(report.nodes[0].verdict, Some("prev-blk-not-found".into()), "its first words are kept");
+}
+
+#[tokio::test]
+async fn a_parent_that_only_a_node_has_is_asked_for_at_once_whatever_the_other_nodes_do() {
+    let blocks = chain(5);
+    let (parent, block) = orphan(&blocks);
+    let knows = [&blocks[..], &[parent]].concat();
+    let nodes = [FakeNode::down("down", &blocks, None), FakeNode::start("a", &blocks, None)];
+    let world = World::new(&[&nodes[0], &nodes[1]]).await;
+    let peer = world.peers(1, Manner::Accept, 5).await.remove(0);
+    nodes[1].learn(&knows[5]);
+    // No schedule brings the parent: this test polls no node.
+    world.submit(&block.bytes);
+    assert_eq!(peer.given(1).await, [block.bytes.clone()]);
+}
+
+#[tokio::test]
+async fn our_own_parent_goes_first_to_a_peer_that_lacks_it() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::new(&[&node]).await;
+    let rival = on(blocks[4].hash, 5, 9);
+    let prefers = world.peers(1, Manner::Prefer(rival.header.clone()), 4).await.remove(0);
+    let first = on(blocks[4].hash, 5, 1);
+    let delivery = world.submit(&first.bytes);
+    report(&delivery, |report| outcome(report, &prefers) == Some("outraced")).await;
+    let second = on(first.hash, 6, 1);
+    world.submit(&second.bytes);
+    let expected = [first.bytes.clone(), first.bytes.clone(), second.bytes.clone()];
+    assert_eq!(prefers.given(3).await, expected, "it may have thrown the loser of the race away");
+}
+
+#[tokio::test]
+async fn a_parent_that_is_still_on_its_way_to_a_peer_is_not_sent_twice() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::new(&[&node]).await;
+    let mute = world.peers(1, Manner::Mute, 4).await.remove(0);
+    let mut burst = vec![on(blocks[4].hash, 5, 1)];
+    for height in 6..10 {
+        burst.push(on(burst[burst.len() - 1].hash, height, 1));
+    }
+    for block in &burst {
+        let delivery = world.submit(&block.bytes);
+        report(&delivery, |report| report.inspected_ms.is_some()).await;
+    }
+    let expected: Vec<_> = burst.iter().map(|block| block.bytes.clone()).collect();
+    assert_eq!(mute.given(5).await, expected);
+}
+
+#[tokio::test]
+async fn without_a_header_view_a_child_does_not_push_its_parent_aside() {
+    let world = World::new(&[]).await;
+    let mute = world.peers(1, Manner::Mute, 4).await.remove(0);
+    let parent = on(chain(5)[4].hash, 5, 1);
+    let child = on(parent.hash, 6, 1);
+    let first = world.submit(&parent.bytes);
+    report(&first, |report| report.inspected_ms.is_some()).await;
+    world.submit(&child.bytes);
+    assert_eq!(mute.given(2).await, [parent.bytes.clone(), child.bytes.clone()]);
+    assert_eq!(first.report("litecoin").kept_off_p2p, None);
+}
+
+/// What a newer block of ours has left behind stays behind, also for those to whom it could be sent later.
+#[tokio::test]
+async fn a_superseded_block_is_not_sent_any_more() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::new(&[&node]).await;
+    let peer = FakePeer::start(Manner::OnlyPong, 0).await;
+    world.connect(&peer, STRANGER).await;
+    let loser = on(blocks[4].hash, 5, 1);
+    let first = world.submit(&loser.bytes);
+    report(&first, |report| outcome(report, &peer) == Some("withheld")).await;
+
+    let winner = on(blocks[4].hash, 5, 2);
+    node.learn(&winner);
+    world.relay.poll_node(&world.relay.nodes()[0].clone()).await;
+    let next = on(winner.hash, 6, 1);
+    let second = world.submit(&next.bytes);
+    report(&second, |report| report.inspected_ms.is_some()).await;
+    assert_eq!(first.report("litecoin").kept_off_p2p, Some("superseded"));
+
+    peer.announce(winner.hash);
+    assert_eq!(peer.given(1).await, [next.bytes.clone()], "it has the parents of both now");
+    peer.settle().await;
+    assert_eq!(peer.blocks().len(), 1);
+    let report = settled(&first).await;
+    assert_eq!(at(&report, &peer.address).detail.as_deref(), Some("superseded"));
+}
+
+#[tokio::test]
+async fn a_node_that_lags_behind_does_not_lead_the_view_back() {
+    let blocks = chain(130);
+    let nodes = [FakeNode::start("a", &blocks, None), FakeNode::start("b", &blocks[..10], None)];
+    let world = World::new(&[&nodes[0], &nodes[1]]).await;
+    assert_eq!(world.relay.tip(), Some((blocks[129].hash, 129)));
+
+    // One on a branch of its own, long left behind.
+    let mut branch = blocks[..10].to_vec();
+    for height in 10..70 {
+        branch.push(on(branch[branch.len() - 1].hash, height, 5));
+    }
+    let strayed = FakeNode::start("c", &branch, None);
+    world.relay.poll_node(&strayed.node).await;
+    assert_eq!(world.relay.tip(), Some((blocks[129].hash, 129)));
+}

@@ -1,0 +1,140 @@
+//! A relay among scripted nodes and peers.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part of it")]
+#![allow(clippy::unwrap_used, reason = "a fault of the test's own machinery should fail the test")]
+
+mod block;
+mod node;
+mod peer;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chain::Network;
+use journal::Journal;
+use litecoin::Litecoin;
+use protocol::book::{Kind, Priority};
+use relay::{
+    Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report, Source,
+    Submission,
+};
+use tempfile::TempDir;
+use tokio::{sync::mpsc, time::timeout};
+
+pub(crate) use block::{Block, Recipe, chain, mine, on};
+pub(crate) use node::{FakeNode, Verdict, hex};
+pub(crate) use peer::{FakePeer, Manner};
+
+/// How long a test waits for something that should happen at once. Reaching it fails the test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const STRANGER: Kind = Kind::Discovered;
+
+/// A relay, with its journal in a directory that goes when the test does.
+pub(crate) struct World {
+    pub(crate) relay: Arc<Relay>,
+    pub(crate) directory: TempDir,
+}
+
+impl World {
+    /// A relay with these nodes and no observers. The nodes that answer have told it their chain.
+    pub(crate) async fn new(nodes: &[&FakeNode]) -> Self {
+        Self::with_observers(nodes, 0).await
+    }
+
+    pub(crate) async fn with_observers(nodes: &[&FakeNode], observers: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("journal");
+        Self::with_journal(nodes, observers, directory, &journal).await
+    }
+
+    pub(crate) async fn with_journal(
+        nodes: &[&FakeNode],
+        observers: usize,
+        directory: TempDir,
+        journal: &Path,
+    ) -> Self {
+        let (journal, _) = Journal::open(journal).unwrap();
+        let settings = RelaySettings {
+            name: "litecoin".into(),
+            observers,
+            dial_timeout: Duration::from_secs(5),
+            user_agent: "/Blockcast:test/".into(),
+        };
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
+        let metrics = Metrics::new().chain("litecoin");
+        let relay = Relay::start(settings, rules, nodes, journal, metrics);
+        let world = Self { relay, directory };
+        for node in world.relay.nodes() {
+            world.relay.poll_node(node).await;
+        }
+        world
+    }
+
+    /// Connects to a peer and waits for the handshake.
+    pub(crate) async fn connect(&self, peer: &FakePeer, kind: Kind) -> Arc<Peer> {
+        let (notices, mut inbox) = mpsc::unbounded_channel();
+        let spec = PeerSpec { address: peer.address.clone(), kind, score: 100 };
+        // The test may be over before the connection is.
+        let connected = self.relay.connect(spec, move |notice| drop(notices.send(notice)));
+        let first = timeout(PATIENCE, inbox.recv()).await.expect("a handshake in time");
+        assert!(matches!(first, Some(PeerNotice::Ready)), "{first:?}");
+        connected
+    }
+
+    /// Connects to peers of this manner that claim this height.
+    pub(crate) async fn peers(&self, count: usize, manner: Manner, height: i32) -> Vec<FakePeer> {
+        let mut peers = Vec::new();
+        for _ in 0..count {
+            let peer = FakePeer::start(manner.clone(), height).await;
+            self.connect(&peer, STRANGER).await;
+            peers.push(peer);
+        }
+        peers
+    }
+
+    pub(crate) fn submit(&self, bytes: &Bytes) -> Arc<Delivery> {
+        self.relay.submit(Submission::own(Source::Rest, bytes.clone()))
+    }
+}
+
+/// Waits until a delivery's report is as it should be, and gives it.
+pub(crate) async fn report(delivery: &Delivery, holds: impl Fn(&Report) -> bool) -> Report {
+    let waiting = async {
+        loop {
+            let report = delivery.report("litecoin");
+            if holds(&report) {
+                return report;
+            }
+            // Nothing outside of the relay is told of each change; so look again and again.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    match timeout(PATIENCE, waiting).await {
+        Ok(report) => report,
+        Err(_) => panic!("it stays at {:#?}", delivery.report("litecoin")),
+    }
+}
+
+/// Waits until every peer's delivery has an outcome and every node's a judgement.
+pub(crate) async fn settled(delivery: &Delivery) -> Report {
+    report(delivery, |report| {
+        let nodes = report.nodes.iter().all(|node| node.judgement.is_some());
+        let peers = report.peers.iter().all(|peer| peer.outcome.is_some());
+        report.inspected_ms.is_some() && report.durable.is_some() && nodes && peers
+    })
+    .await
+}
+
+/// What became of a block at a peer.
+pub(crate) fn at<'a>(report: &'a Report, peer: &str) -> &'a PeerReport {
+    let found = report.peers.iter().find(|entry| entry.peer == peer);
+    found.unwrap_or_else(|| panic!("nothing about {peer} in {:#?}", report.peers))
+}
+
+/// The outcome at a peer, if there is one.
+pub(crate) fn outcome<'a>(report: &'a Report, peer: &FakePeer) -> Option<&'a str> {
+    let found = report.peers.iter().find(|entry| entry.peer == peer.address);
+    found.and_then(|entry| entry.outcome.as_deref())
+}

@@ -1,0 +1,236 @@
+//! A scripted daemon: JSON-RPC over HTTP, with a chain of its own.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use relay::Node;
+use rpc::{Auth, Client, Endpoint, Timeouts};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+};
+use wire::BlockHash;
+
+use super::Block;
+
+/// What the daemon does with a `submitblock`.
+#[derive(Debug, Clone)]
+pub(crate) enum Verdict {
+    /// `null`; the block becomes its tip.
+    Accept,
+    /// This word, and nothing changes.
+    Say(&'static str),
+    /// The verdict after it comes so much later.
+    After(Duration, Box<Verdict>),
+    /// The block becomes its tip, and the caller never hears of it.
+    AcceptSilently,
+    /// Nothing happens, for ever.
+    Hang,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The active chain, from genesis on.
+    active: Vec<Block>,
+    /// Blocks beside it, which `getblockheader` gives -1 confirmations.
+    side: Vec<BlockHash>,
+    /// What to do with the next submits; once used up, they are accepted.
+    verdicts: VecDeque<Verdict>,
+    submitted: Vec<String>,
+    /// Blocks that a submit would make the tip, by their bytes in hex.
+    minted: Vec<(String, Block)>,
+}
+
+/// A daemon.
+pub(crate) struct FakeNode {
+    pub(crate) node: Arc<Node>,
+    state: Arc<Mutex<State>>,
+    socket: Mutex<Option<TcpSocket>>,
+}
+
+impl FakeNode {
+    /// A daemon with this chain that answers.
+    pub(crate) fn start(name: &str, active: &[Block], p2p: Option<String>) -> Self {
+        let node = Self::down(name, active, p2p);
+        node.come_up();
+        node
+    }
+
+    /// A daemon that refuses connections until it [comes up](Self::come_up). Its port is taken all the while: the
+    /// socket is bound and does not listen.
+    pub(crate) fn down(name: &str, active: &[Block], p2p: Option<String>) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
+        let timeouts = Timeouts { submit: Duration::from_millis(300), ..Timeouts::default() };
+        let auth = Auth::password("pool", "word");
+        let client = Client::new(Endpoint { name: name.into(), url, auth, timeouts });
+        let state = State { active: active.to_vec(), ..State::default() };
+        Self {
+            node: Arc::new(Node::new(client, true, p2p)),
+            state: Arc::new(Mutex::new(state)),
+            socket: Mutex::new(Some(socket)),
+        }
+    }
+
+    pub(crate) fn come_up(&self) {
+        let socket = self.socket.lock().take().expect("it comes up once");
+        let (listener, state) = (socket.listen(64).unwrap(), self.state.clone());
+        tokio::spawn(accept(listener, state));
+    }
+
+    /// What to do with the next submit that has none yet.
+    pub(crate) fn will(&self, verdict: Verdict) {
+        self.state.lock().verdicts.push_back(verdict);
+    }
+
+    /// Tells the daemon what a block is, so that a submit of these bytes can make it the tip.
+    pub(crate) fn mint(&self, bytes: &Bytes, block: &Block) {
+        self.state.lock().minted.push((hex(bytes), block.clone()));
+    }
+
+    /// The network has brought it a block.
+    pub(crate) fn learn(&self, block: &Block) {
+        self.state.lock().active.push(block.clone());
+    }
+
+    /// It knows this block beside its active chain.
+    pub(crate) fn learn_beside(&self, block: BlockHash) {
+        self.state.lock().side.push(block);
+    }
+
+    /// The blocks that were submitted, in hex.
+    pub(crate) fn submitted(&self) -> Vec<String> {
+        self.state.lock().submitted.clone()
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    faster_hex::hex_string(bytes)
+}
+
+async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio::spawn(serve(stream, state.clone()));
+    }
+}
+
+/// Serves one connection until the client closes it.
+async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
+    while let Some(body) = read_request(&mut stream).await {
+        let request: Value = serde_json::from_slice(&body).expect("the request is JSON");
+        let reply = match &request {
+            Value::Array(calls) => {
+                let mut replies = Vec::new();
+                for call in calls {
+                    replies.push(answer(call, &state).await);
+                }
+                Value::Array(replies)
+            }
+            call => answer(call, &state).await,
+        };
+        let body = reply.to_string();
+        let status = if reply["error"].is_null() { 200 } else { 500 };
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        if stream.write_all((head + &body).as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let head = loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.expect("a length").trim().parse().expect("a number");
+    while bytes.len() < head + length {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(bytes.split_off(head))
+}
+
+async fn answer(call: &Value, state: &Mutex<State>) -> Value {
+    let params = &call["params"];
+    let result = match call["method"].as_str().expect("a method") {
+        "submitblock" => submit(params[0].as_str().expect("hex"), state).await,
+        "getblockchaininfo" => {
+            let state = state.lock();
+            let tip = state.active.last().expect("a genesis").hash.to_string();
+            Ok(json!({ "chain": "regtest", "blocks": state.active.len() - 1, "bestblockhash": tip }))
+        }
+        "getblockhash" => {
+            let height = params[0].as_u64().expect("a height") as usize;
+            Ok(json!(state.lock().active[height].hash.to_string()))
+        }
+        "getblockheader" => header(params, &state.lock()),
+        method => panic!("{method} was not expected"),
+    };
+    match result {
+        Ok(result) => json!({ "result": result, "error": null, "id": call["id"] }),
+        Err(code) => {
+            let error = json!({ "code": code, "message": "Block not found" });
+            json!({ "result": null, "error": error, "id": call["id"] })
+        }
+    }
+}
+
+fn header(params: &Value, state: &State) -> Result<Value, i64> {
+    let hash: BlockHash = params[0].as_str().expect("a hash").parse().expect("a hash");
+    if state.side.contains(&hash) {
+        return Ok(json!({ "confirmations": -1 }));
+    }
+    let height = state.active.iter().position(|block| block.hash == hash).ok_or(-5)?;
+    Ok(match params[1].as_bool() {
+        Some(false) => json!(hex(state.active[height].header.fixed())),
+        _ => json!({ "confirmations": state.active.len() - height, "height": height }),
+    })
+}
+
+async fn submit(block: &str, state: &Mutex<State>) -> Result<Value, i64> {
+    let mut verdict = {
+        let mut state = state.lock();
+        state.submitted.push(block.into());
+        state.verdicts.pop_front().unwrap_or(Verdict::Accept)
+    };
+    if let Verdict::After(pause, then) = verdict {
+        tokio::time::sleep(pause).await;
+        verdict = *then;
+    }
+    match verdict {
+        Verdict::Say(word) => Ok(json!(word)),
+        Verdict::Accept => {
+            connect(block, &mut state.lock());
+            Ok(Value::Null)
+        }
+        Verdict::AcceptSilently => {
+            connect(block, &mut state.lock());
+            std::future::pending().await
+        }
+        Verdict::Hang | Verdict::After(..) => std::future::pending().await,
+    }
+}
+
+fn connect(block: &str, state: &mut State) {
+    let known = state.minted.iter().find(|(hex, _)| hex == block).map(|(_, block)| block.clone());
+    state.active.extend(known);
+}
