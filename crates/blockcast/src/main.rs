@@ -15,7 +15,6 @@ mod commands;
 mod input;
 mod logging;
 mod output;
-mod rules;
 mod settings;
 mod view;
 

@@ -11,16 +11,16 @@ use std::{
 
 use actix::Actor;
 use bytes::Bytes;
-use chain::{Chain, Network};
 use futures_util::future::join_all;
 use journal::{Entry, Journal, Recovery};
 use relay::{ChainMetrics, Metrics, Node, Relay, RelaySettings, Source, Submission};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
 
-use crate::{ChainHandle, Readiness, supervisor::Supervisor};
-
-/// The chains that this build knows, by the names that `chain = "..."` may have.
-pub const KNOWN_CHAINS: &[&str] = &["litecoin"];
+use crate::{
+    ChainHandle, Readiness, UnknownChain,
+    rules::{network, rules},
+    supervisor::Supervisor,
+};
 
 /// How long a TCP connection to a peer may take to be made.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,11 +37,8 @@ pub enum StartError {
         error: journal::OpenError,
     },
     /// A chain of the configuration is not known.
-    #[error("chain {name:?} is not known to this build; known are {}", KNOWN_CHAINS.join(", "))]
-    UnknownChain {
-        /// Its name in the configuration.
-        name: String,
-    },
+    #[error(transparent)]
+    UnknownChain(#[from] UnknownChain),
     /// A node's URL cannot be used.
     #[error("node {0}: {1}")]
     NodeUrl(String, UrlError),
@@ -172,19 +169,6 @@ impl Engine {
     }
 }
 
-/// The chain's rules, by the name in the configuration.
-pub(crate) fn rules(chain: &config::Chain) -> Result<Arc<dyn Chain>, StartError> {
-    let network = match chain.network {
-        config::Network::Mainnet => Network::Mainnet,
-        config::Network::Testnet => Network::Testnet,
-        config::Network::Regtest => Network::Regtest,
-    };
-    match chain.chain.as_str() {
-        "litecoin" => Ok(Arc::new(litecoin::Litecoin::new(network))),
-        other => Err(StartError::UnknownChain { name: other.into() }),
-    }
-}
-
 pub(crate) fn relay(
     chain: &config::Chain,
     journal: Journal,
@@ -197,7 +181,8 @@ pub(crate) fn relay(
         dial_timeout: DIAL_TIMEOUT,
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
     };
-    Ok(Relay::start(settings, rules(chain)?, nodes, journal, metrics))
+    let rules = rules(&chain.chain, network(chain.network))?;
+    Ok(Relay::start(settings, rules, nodes, journal, metrics))
 }
 
 fn node(node: &config::Node) -> Result<Arc<Node>, StartError> {

@@ -35,10 +35,12 @@ mod handle;
 mod peer_book;
 mod peer_connection;
 mod rpc_endpoint;
+pub mod rules;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{DIAL_TIMEOUT, Engine, KNOWN_CHAINS, StartError};
+pub use engine::{DIAL_TIMEOUT, Engine, StartError};
 pub use handle::{BookEntry, ChainHandle, DialStatistics, Readiness};
 pub use rpc_endpoint::REFRESH;
+pub use rules::{KNOWN_CHAINS, UnknownChain};

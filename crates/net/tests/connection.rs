@@ -49,7 +49,10 @@ async fn another_networks_magic_ends_the_connection_at_its_fourth_byte() {
     let (mut ours, mut peer) = connect(0).await;
     peer.send_raw(b"HTTP").await;
     let closed = ours.closed().await;
-    assert!(matches!(&closed, Closed::Frame(FrameError::Magic { found, .. }) if found == b"HTTP"), "{closed}");
+    assert!(
+        matches!(&closed, Closed::Frame(FrameError::Magic { found, .. }) if found == b"HTTP"),
+        "{closed}"
+    );
     assert_eq!(closed.kind(), "bad_magic");
 }
 

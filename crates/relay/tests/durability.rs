@@ -22,7 +22,7 @@ async fn a_block_is_sent_also_when_the_journal_cannot_be_written_and_says_so() {
     let delivery = world.submit(&block.bytes);
     let told = delivery.acknowledgement().await;
     assert!(!told.durable && told.judgement.is_some(), "{told:?}");
-    assert_eq!(peer.given(1).await, [block.bytes.clone()]);
+    assert_eq!(peer.given(1).await, [&block.bytes]);
     let report = settled(&delivery).await;
     assert_eq!((report.durable, report.status), (Some(false), "accepted"));
     assert!(report.journal_error.is_some());
@@ -64,5 +64,5 @@ async fn a_replayed_block_is_durable_from_the_start_and_goes_everywhere() {
     assert_eq!(delivery.report("litecoin").durable, Some(true));
     let report = settled(&delivery).await;
     assert_eq!((report.status, report.peers_with_block), ("accepted", 1));
-    assert_eq!(peer.given(1).await, [block.bytes.clone()]);
+    assert_eq!(peer.given(1).await, [&block.bytes]);
 }

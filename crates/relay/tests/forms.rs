@@ -36,7 +36,7 @@ async fn a_hundred_callers_with_the_same_block_share_one_delivery() {
     assert_eq!(node.submitted().len(), 1);
     for peer in &peers {
         peer.settle().await;
-        assert_eq!(peer.blocks(), [block.bytes.clone()]);
+        assert_eq!(peer.blocks(), [&block.bytes]);
     }
 }
 
@@ -63,7 +63,10 @@ async fn a_block_handed_in_bare_and_whole_goes_to_each_peer_once() {
         });
         for caller in callers {
             let delivery = caller.await.unwrap();
-            assert!(delivery.reached(Goal::Peers(2), PATIENCE).await, "each form's delivery tells of both peers");
+            assert!(
+                delivery.reached(Goal::Peers(2), PATIENCE).await,
+                "each form's delivery tells of both peers"
+            );
             let report = settled(&delivery).await;
             assert_eq!((report.status, report.peers_with_block), ("accepted", 2));
         }
@@ -92,7 +95,7 @@ async fn bytes_behind_the_block_reach_the_node_and_no_peer() {
     let delivery = world.submit(&block.trailed());
     let report = settled(&delivery).await;
     assert_eq!(node.submitted(), [hex(&block.trailed())]);
-    assert_eq!(peers[0].given(1).await, [block.bytes.clone()]);
+    assert_eq!(peers[0].given(1).await, [&block.bytes]);
     let checks: Vec<_> = report.findings.iter().map(|finding| finding.check).collect();
     assert_eq!(checks, ["trailing-bytes"]);
     assert_eq!((report.status, report.kept_off_p2p), ("accepted", None));
@@ -118,7 +121,7 @@ async fn a_block_without_its_work_reaches_the_node_and_no_peer_and_the_finding_i
     let sound = on(blocks[4].hash, 5, 2);
     world.submit(&sound.bytes);
     for peer in &peers {
-        assert_eq!(peer.given(1).await, [sound.bytes.clone()]);
+        assert_eq!(peer.given(1).await, [&sound.bytes]);
         assert_eq!(outcome(&report, peer), Some("withheld"));
     }
 }
@@ -141,7 +144,7 @@ async fn a_forged_body_under_the_same_header_does_not_keep_the_block_from_anyone
     let report = settled(&delivery).await;
     assert_eq!((report.status, report.peers_with_block), ("accepted", 2));
     for peer in &peers {
-        assert_eq!(peer.given(1).await, [block.bytes.clone()]);
+        assert_eq!(peer.given(1).await, [&block.bytes]);
     }
 }
 

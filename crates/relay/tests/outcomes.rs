@@ -3,9 +3,7 @@
 mod support;
 
 use protocol::book::{Kind, Priority};
-use support::{
-    FakeNode, FakePeer, Manner, STRANGER, World, at, chain, on, outcome, report, settled,
-};
+use support::{FakeNode, FakePeer, Manner, STRANGER, World, at, chain, on, outcome, report, settled};
 use wire::{Command, InvItem, Message};
 
 #[tokio::test]
@@ -105,7 +103,7 @@ async fn a_peer_that_comes_late_is_sent_what_is_still_on_its_way() {
     let delivery = world.submit(&block.bytes);
     settled(&delivery).await;
     let behind = world.peers(1, Manner::Accept, 4).await.remove(0);
-    assert_eq!(behind.given(1).await, [block.bytes.clone()]);
+    assert_eq!(behind.given(1).await, [&block.bytes]);
     report(&delivery, |report| outcome(report, &behind) == Some("accepted")).await;
 
     let level = world.peers(1, Manner::Accept, 5).await.remove(0);
@@ -122,7 +120,7 @@ async fn what_was_sent_is_served_when_it_is_asked_for() {
     let block = on(blocks[4].hash, 5, 1);
     settled(&world.submit(&block.bytes)).await;
     peer.say(Message::GetData(vec![InvItem::block(0x6000_0002, block.hash)]));
-    assert_eq!(peer.given(2).await, [block.bytes.clone(), block.bytes.clone()]);
+    assert_eq!(peer.given(2).await, [&block.bytes, &block.bytes]);
 }
 
 /// A block that was on its way at two crashes may be their cause.
@@ -153,7 +151,7 @@ async fn a_block_of_two_crashes_is_given_to_nobody_any_more() {
 
     let next = on(blocks[4].hash, 5, 2);
     world.submit(&next.bytes);
-    assert_eq!(late.given(1).await, [next.bytes.clone()], "others are sent as ever");
+    assert_eq!(late.given(1).await, [&next.bytes], "others are sent as ever");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn a_block_is_withheld_from_a_peer_until_it_announces_the_parent() {
     }
 
     peers[0].announce(parent.hash);
-    assert_eq!(peers[0].given(1).await, [block.bytes.clone()]);
+    assert_eq!(peers[0].given(1).await, [&block.bytes]);
     support::report(&delivery, |report| outcome(report, &peers[0]) == Some("accepted")).await;
     peers[1].settle().await;
     assert_eq!(peers[1].blocks().len(), 0, "the other still lacks the parent, for all we know");
@@ -50,11 +50,10 @@ async fn a_block_is_delivered_when_a_node_has_the_parent_and_the_node_is_given_i
 
     node.learn(&parent);
     world.relay.poll_node(&world.relay.nodes()[0].clone()).await;
-    assert_eq!(peer.given(1).await, [block.bytes.clone()]);
-    let report = report(&delivery, |report| {
-        report.status == "accepted" && outcome(report, &peer) == Some("accepted")
-    })
-    .await;
+    assert_eq!(peer.given(1).await, [&block.bytes]);
+    let report =
+        report(&delivery, |report| report.status == "accepted" && outcome(report, &peer) == Some("accepted"))
+            .await;
     assert_eq!(report.nodes[0].attempts, 2);
     assert_eq!(report.nodes[0].verdict, Some("prev-blk-not-found".into()), "its first words are kept");
 }
@@ -63,14 +62,17 @@ async fn a_block_is_delivered_when_a_node_has_the_parent_and_the_node_is_given_i
 async fn a_parent_that_only_a_node_has_is_asked_for_at_once_whatever_the_other_nodes_do() {
     let blocks = chain(5);
     let (parent, block) = orphan(&blocks);
-    let knows = [&blocks[..], &[parent]].concat();
-    let nodes = [FakeNode::down("down", &blocks, None), FakeNode::start("a", &blocks, None)];
+    let nodes = [FakeNode::start("silent", &blocks, None), FakeNode::start("a", &blocks, None)];
     let world = World::new(&[&nodes[0], &nodes[1]]).await;
     let peer = world.peers(1, Manner::Accept, 5).await.remove(0);
-    nodes[1].learn(&knows[5]);
+    nodes[0].fall_silent();
+    nodes[1].learn(&parent);
     // No schedule brings the parent: this test polls no node.
-    world.submit(&block.bytes);
-    assert_eq!(peer.given(1).await, [block.bytes.clone()]);
+    let delivery = world.submit(&block.bytes);
+    assert_eq!(peer.given(1).await, [&block.bytes]);
+    // A question to a node that is silent ends after ten seconds.
+    let report = delivery.report("litecoin");
+    assert!(at(&report, &peer.address).queued_ms.expect("sent") < 5000.0);
 }
 
 #[tokio::test]
@@ -85,7 +87,7 @@ async fn our_own_parent_goes_first_to_a_peer_that_lacks_it() {
     report(&delivery, |report| outcome(report, &prefers) == Some("outraced")).await;
     let second = on(first.hash, 6, 1);
     world.submit(&second.bytes);
-    let expected = [first.bytes.clone(), first.bytes.clone(), second.bytes.clone()];
+    let expected = [&first.bytes, &first.bytes, &second.bytes];
     assert_eq!(prefers.given(3).await, expected, "it may have thrown the loser of the race away");
 }
 
@@ -116,7 +118,7 @@ async fn without_a_header_view_a_child_does_not_push_its_parent_aside() {
     let first = world.submit(&parent.bytes);
     report(&first, |report| report.inspected_ms.is_some()).await;
     world.submit(&child.bytes);
-    assert_eq!(mute.given(2).await, [parent.bytes.clone(), child.bytes.clone()]);
+    assert_eq!(mute.given(2).await, [&parent.bytes, &child.bytes]);
     assert_eq!(first.report("litecoin").kept_off_p2p, None);
 }
 
@@ -141,7 +143,7 @@ async fn a_superseded_block_is_not_sent_any_more() {
     assert_eq!(first.report("litecoin").kept_off_p2p, Some("superseded"));
 
     peer.announce(winner.hash);
-    assert_eq!(peer.given(1).await, [next.bytes.clone()], "it has the parents of both now");
+    assert_eq!(peer.given(1).await, [&next.bytes], "it has the parents of both now");
     peer.settle().await;
     assert_eq!(peer.blocks().len(), 1);
     let report = settled(&first).await;

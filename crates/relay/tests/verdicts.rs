@@ -27,7 +27,7 @@ async fn a_block_that_node_and_peers_take_is_accepted_and_each_stage_has_its_tim
     assert_eq!((report.peers_with_block, report.peers_sent_to, report.peers_addressed), (3, 3, 3));
     assert_eq!((report.nodes[0].verdict.clone(), report.nodes[0].attempts), (Some(Value::Null), 1));
     for peer in &peers {
-        assert_eq!(peer.given(1).await, [block.bytes.clone()]);
+        assert_eq!(peer.given(1).await, [&block.bytes]);
         let entry = at(&report, &peer.address);
         assert_eq!(entry.outcome.as_deref(), Some("accepted"));
         let stages = [entry.queued_ms, entry.written_ms, entry.outcome_ms];

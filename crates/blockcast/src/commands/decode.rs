@@ -4,15 +4,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use chain::{Chain, IndexedBlock, transaction};
+use engine::rules;
 use wire::{Header, Reader};
 
 use crate::cli::Decode;
 use crate::view::Style;
 use crate::view::block::{Canonical, Decoded};
-use crate::{input, output, rules};
+use crate::{input, output};
 
 pub(crate) fn run(args: &Decode) -> anyhow::Result<bool> {
-    let chain = rules::of(&args.chain, args.network)?;
+    let chain = rules::rules(&args.chain, args.network)?;
     let block = input::read_block(&args.block)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let mut decoded = decode(&*chain, &block, u32::try_from(now).unwrap_or(u32::MAX));
@@ -94,7 +95,7 @@ mod tests {
     }
 
     fn decode_as(network: Network, block: &Bytes) -> Decoded {
-        let decoded = decode(&*rules::of("litecoin", network).unwrap(), block, u32::MAX);
+        let decoded = decode(&*rules::rules("litecoin", network).unwrap(), block, u32::MAX);
         Decoded { chain: "litecoin".into(), network: network.to_string(), ..decoded }
     }
 

@@ -56,7 +56,8 @@ impl World {
         let world = Self { engine, peers, _directory: directory };
         for chain in world.engine.chains() {
             eventually("a peer is ready", || chain.relay.ready_peers().len() == 1).await;
-            eventually("the book knows", || chain.book().iter().any(|entry| entry.state == "connected")).await;
+            eventually("the book knows", || chain.book().iter().any(|entry| entry.state == "connected"))
+                .await;
         }
         world
     }
@@ -90,7 +91,8 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 async fn deliver(chain: &ChainHandle, block: &Block, deliveries: u64) {
     let delivery = chain.relay.submit(Submission::own(Source::Rest, block.bytes.clone()));
     assert!(delivery.reached(Goal::Peers(1), PATIENCE).await, "the peer takes it");
-    eventually("the book hears of it", || chain.book().iter().any(|entry| entry.deliveries == deliveries)).await;
+    eventually("the book hears of it", || chain.book().iter().any(|entry| entry.deliveries == deliveries))
+        .await;
 }
 
 fn only_peer(chain: &ChainHandle) -> PeerId {
@@ -120,7 +122,7 @@ fn a_crashed_chain_is_rebuilt_around_its_live_connection_and_another_chain_does_
 
         let second = block::on(first.hash, HEIGHT + 2, 1);
         deliver(chain, &second, 1).await;
-        assert_eq!(world.peers[0].blocks(), [first.bytes.clone(), second.bytes]);
+        assert_eq!(world.peers[0].blocks(), [&first.bytes, &second.bytes]);
         assert_eq!((only_peer(chain), only_peer(other)), peers, "the connections are the same");
         assert_eq!((chain.restarts(), chain.dials().attempts), (1, 1), "nobody was dialled again");
         assert!(!chain.given_up());

@@ -1,5 +1,7 @@
 //! The two ends of a connection over loopback: ours, with a host that takes notes, and a scripted peer.
 
+#![allow(clippy::unwrap_used, reason = "a fault of the test's own machinery should fail the test")]
+
 use std::{sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};

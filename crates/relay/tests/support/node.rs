@@ -1,10 +1,6 @@
 //! A scripted daemon: JSON-RPC over HTTP, with a chain of its own.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -45,6 +41,8 @@ struct State {
     submitted: Vec<String>,
     /// Blocks that a submit would make the tip, by their bytes in hex.
     minted: Vec<(String, Block)>,
+    /// It takes questions and answers none.
+    silent: bool,
 }
 
 /// A daemon.
@@ -93,6 +91,11 @@ impl FakeNode {
     /// Tells the daemon what a block is, so that a submit of these bytes can make it the tip.
     pub(crate) fn mint(&self, bytes: &Bytes, block: &Block) {
         self.state.lock().minted.push((hex(bytes), block.clone()));
+    }
+
+    /// From now on it takes questions and answers none.
+    pub(crate) fn fall_silent(&self) {
+        self.state.lock().silent = true;
     }
 
     /// The network has brought it a block.
@@ -170,6 +173,9 @@ async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 async fn answer(call: &Value, state: &Mutex<State>) -> Value {
+    if state.lock().silent {
+        return std::future::pending().await;
+    }
     let params = &call["params"];
     let result = match call["method"].as_str().expect("a method") {
         "submitblock" => submit(params[0].as_str().expect("hex"), state).await,

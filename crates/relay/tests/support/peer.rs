@@ -1,6 +1,6 @@
 //! A scripted peer: a P2P node that does with a block what its manner says.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use bytes::{Bytes, BytesMut};
 use litecoin::LitecoinDialect;
@@ -190,7 +190,9 @@ impl Conversation {
         loop {
             match self.codec.decode(&mut self.buffer).expect("we send frames") {
                 Some(Frame::Intact { command, payload }) => {
-                    return Some(Message::decode(command, payload, &LitecoinDialect).expect("we send messages"));
+                    return Some(
+                        Message::decode(command, payload, &LitecoinDialect).expect("we send messages"),
+                    );
                 }
                 Some(Frame::Damaged(damage)) => panic!("{damage:?}"),
                 None => {}

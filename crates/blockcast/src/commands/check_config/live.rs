@@ -9,7 +9,7 @@ use rpc::{Client, Endpoint, RpcError, Timeouts};
 use serde_json::{Value, json};
 
 use super::{Check, Failure, p2p};
-use crate::rules;
+use engine::rules;
 
 /// How long a node may take for each answer: long enough for one that is busy with a block.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the chain is not known, or a URL that the configuration let pass cannot be used.
 pub(crate) async fn check(chain: &Chain) -> anyhow::Result<Vec<Check>> {
-    let rules = rules::of(&chain.chain, rules::network(chain.network))?;
+    let rules = rules::rules(&chain.chain, rules::network(chain.network))?;
     let mut checks = Vec::new();
     for node in &chain.nodes {
         let name = format!("{}/{}", chain.name, node.name);
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn judged(info: &Value, genesis: &str) -> Result<String, Failure> {
-        let rules = rules::of("litecoin", Network::Regtest).unwrap();
+        let rules = rules::rules("litecoin", Network::Regtest).unwrap();
         judge(info, genesis, rules.params(), Duration::from_micros(1234))
     }
 

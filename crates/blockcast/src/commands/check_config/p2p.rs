@@ -104,11 +104,11 @@ mod tests {
 
     use super::*;
     use crate::client::block_on;
-    use crate::rules;
+    use engine::rules;
 
     /// Greets a server that does this with the connection once it has seen our first bytes.
     fn greeted(serve: impl AsyncFnOnce(TcpStream), limit: Duration) -> Failure {
-        let chain = rules::of("litecoin", Network::Regtest).unwrap();
+        let chain = rules::rules("litecoin", Network::Regtest).unwrap();
         let greeting = async {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?.to_string();
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_port_where_nobody_listens_is_refused() {
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let chain = rules::of("litecoin", Network::Regtest).unwrap();
+        let chain = rules::rules("litecoin", Network::Regtest).unwrap();
         let failed = block_on(async { Ok(greet(&address, chain, Duration::from_secs(30)).await) });
         assert_eq!(failed.unwrap().unwrap_err().kind, "refused");
     }
