@@ -328,13 +328,13 @@ impl Drop for Blockcast {
     }
 }
 
-/// The program that Cargo built beside this test, or the one that `BLOCKCAST_BIN` names.
+/// The program that Cargo built beside this test, or the one that `E2E_BLOCKCAST` names.
 ///
 /// # Panics
 /// When it is not there.
 #[track_caller]
 pub fn built_binary() -> PathBuf {
-    let path = match std::env::var_os("BLOCKCAST_BIN") {
+    let path = match std::env::var_os("E2E_BLOCKCAST") {
         Some(path) => PathBuf::from(path),
         None => scratch::profile_dir().join("blockcast"),
     };

@@ -136,9 +136,10 @@ fn for_each_of_200_acknowledgements_fdatasync_had_returned_before_the_reply_bega
     assert!(seen >= rounds, "{seen} of {rounds} replies in the trace");
 }
 
-/// A line in which the answer to a submission begins to be written.
+/// A line in which the answer to a submission (not to a probe) begins to be written.
 fn is_reply(line: &str) -> bool {
     line.contains("HTTP/1.1 200")
+        && !line.contains("live")
         && ["write(", "writev(", "sendto(", "sendmsg("].iter().any(|call| line.contains(call))
 }
 
