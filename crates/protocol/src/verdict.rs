@@ -33,17 +33,26 @@ pub enum Answer {
     },
 }
 
-/// Where a node has a block, by `getblockheader`: `confirmations` is -1 on side branches.
+/// Where a node has a block, by `getblockheader` and `getchaintips`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Position {
     /// In its active chain.
     Active,
-    /// On a side branch.
+    /// On a side branch, with its body.
     Side,
-    /// It does not know the block.
+    /// It does not know the block, or only its header: the block itself is still to be given to it.
     Unknown,
+    /// It has found it invalid.
+    Invalid,
 }
+
+/// JSON-RPC's code for bytes that are no block.
+const DECODE_FAILED: i64 = -22;
+
+/// Refusals that a node may take back: it lacks the parent (in Litecoin's and Dash's words, and in Dogecoin's), its
+/// clock is behind, or it says that it has a block which it turns out not to have.
+const CURABLE: [&str; 4] = ["prev-blk-not-found", "bad-prevblk", "time-too-new", "duplicate"];
 
 /// What an answer amounts to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -80,6 +89,18 @@ impl Judgement {
             Self::Inconclusive => "inconclusive",
             Self::Refused { .. } => "refused",
             Self::Unanswered { .. } => "unanswered",
+        }
+    }
+
+    /// Whether asking again can bring nothing better. Silence is not final, and of refusals those are not that time
+    /// cures: the parent may still come, the clock may still pass, and an error other than -22 (bytes that do not
+    /// decode) is about the node and not about the block.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Accepted | Self::Inconclusive => true,
+            Self::Refused { code: Some(code), .. } => *code == DECODE_FAILED,
+            Self::Refused { reason, .. } => !CURABLE.contains(&reason.as_str()),
+            Self::Unanswered { .. } => false,
         }
     }
 
@@ -128,6 +149,9 @@ pub fn read(answer: &Answer) -> Reading {
 pub fn judge(answer: &Answer, position: Position) -> Judgement {
     match (answer, position) {
         (Answer::Null, _) => Judgement::Accepted,
+        (Answer::Word(_) | Answer::Nothing { .. }, Position::Invalid) if reading_is_open(answer) => {
+            Judgement::Refused { reason: "duplicate-invalid".into(), masked: true, code: None }
+        }
         (Answer::Word(word), position) => match (word.as_str(), position) {
             ("duplicate" | "duplicate-inconclusive" | "inconclusive", Position::Active) => {
                 Judgement::Accepted
@@ -146,10 +170,15 @@ pub fn judge(answer: &Answer, position: Position) -> Judgement {
         }
         (Answer::Nothing { .. }, Position::Active) => Judgement::Accepted,
         (Answer::Nothing { .. }, Position::Side) => Judgement::Inconclusive,
-        (Answer::Nothing { kind, message }, Position::Unknown) => {
+        (Answer::Nothing { kind, message }, Position::Unknown | Position::Invalid) => {
             Judgement::Unanswered { kind: (*kind).into(), reason: message.clone() }
         }
     }
+}
+
+/// Whether the answer left open what the node makes of the block.
+fn reading_is_open(answer: &Answer) -> bool {
+    read(answer) == Reading::AskPosition
 }
 
 #[cfg(test)]
@@ -188,6 +217,9 @@ mod tests {
             (nothing(), Active, Accepted),
             (nothing(), Side, Inconclusive),
             (nothing(), Unknown, unanswered),
+            (nothing(), Invalid, refused("duplicate-invalid", true)),
+            (word("duplicate"), Invalid, refused("duplicate-invalid", true)),
+            (word("high-hash"), Invalid, refused("high-hash", false)),
         ];
         for (answer, position, expected) in table {
             assert_eq!(judge(&answer, position), expected, "{answer:?} {position:?}");
@@ -201,6 +233,16 @@ mod tests {
         for answer in [word("duplicate"), word("inconclusive"), nothing()] {
             assert_eq!(read(&answer), Reading::AskPosition, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn only_what_time_cannot_cure_is_final() {
+        let error = |code| Judgement::Refused { reason: "error".into(), masked: false, code: Some(code) };
+        let silence = Judgement::Unanswered { kind: "timeout".into(), reason: "none".into() };
+        let last_words = [Judgement::Accepted, Judgement::Inconclusive, refused("high-hash", false), error(-22)];
+        assert!(last_words.iter().all(Judgement::is_final));
+        let open = [silence, refused("prev-blk-not-found", false), refused("time-too-new", false), error(-25)];
+        assert!(!open.iter().any(Judgement::is_final));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use protocol::{
     delivery::{Tracker, WithheldReason},
     verdict::{Answer, Judgement},
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use wire::BlockHash;
 
 use crate::Source;
@@ -38,6 +38,8 @@ pub struct Delivery {
     plan: Mutex<Option<Arc<Plan>>>,
     /// Counts changes, for those who wait for one.
     changes: watch::Sender<u64>,
+    /// Wakes those who wait before they ask a node again.
+    nudge: Notify,
 }
 
 /// Everything that becomes known.
@@ -63,6 +65,10 @@ pub(crate) struct State {
     pub(crate) peers_by: Option<Arc<Delivery>>,
     /// Whether metrics and log have it.
     pub(crate) summed_up: bool,
+    /// Whether nothing more happens to it.
+    pub(crate) retired: bool,
+    /// Whether a later delivery of the same bytes has taken its place, and with it the journal's record.
+    pub(crate) replaced: bool,
 }
 
 /// Whether the block is on disk.
@@ -137,6 +143,8 @@ impl Delivery {
             crashes: 0,
             peers_by: None,
             summed_up: false,
+            retired: false,
+            replaced: false,
         };
         Self {
             fingerprint,
@@ -149,6 +157,7 @@ impl Delivery {
             state: Mutex::new(state),
             plan: Mutex::default(),
             changes: watch::Sender::new(0),
+            nudge: Notify::new(),
         }
     }
 
@@ -167,10 +176,29 @@ impl Delivery {
         self.plan.lock().get_or_insert_with(|| Arc::new(make())).clone()
     }
 
-    /// Lets go of the block's bytes; what was found out stays.
-    pub(crate) fn let_go(&self) {
+    /// Nothing more happens to the block: lets go of its bytes. What was found out stays.
+    pub(crate) fn retire(&self) {
         *self.plan.lock() = None;
-        self.update(|state| state.block = None);
+        self.update(|state| {
+            state.block = None;
+            state.retired = true;
+        });
+    }
+
+    /// The block was handed in again while it is on its way: nodes that have not said their last word are asked again
+    /// at once, and what they said before is no answer to the new caller.
+    pub(crate) fn repeat(&self) {
+        self.update(|state| {
+            state.repeats += 1;
+            let open = |node: &&mut NodeVerdict| node.judgement.as_ref().is_some_and(|last| !last.is_final());
+            state.nodes.iter_mut().filter(open).for_each(|node| node.judgement = None);
+        });
+        self.nudge.notify_waiters();
+    }
+
+    /// Waits until the block is handed in again.
+    pub(crate) async fn nudged(&self) {
+        self.nudge.notified().await;
     }
 
     pub(crate) fn since_received(&self) -> Duration {
@@ -274,17 +302,25 @@ impl State {
 
     /// Whether every node has said what it makes of the block and will say nothing better.
     pub(crate) fn is_judged_for_good(&self) -> bool {
-        self.nodes.iter().all(|node| {
-            node.judgement
-                .as_ref()
-                .is_some_and(|judgement| !matches!(judgement, Judgement::Unanswered { .. }))
-        })
+        self.nodes.iter().all(|node| node.judgement.as_ref().is_some_and(Judgement::is_final))
     }
 
-    /// Whether every node has refused the block.
+    /// Whether every node has refused the block, for good.
     pub(crate) fn is_refused_for_good(&self) -> bool {
         let refused = |node: &NodeVerdict| matches!(node.judgement, Some(Judgement::Refused { .. }));
-        !self.nodes.is_empty() && self.nodes.iter().all(refused)
+        !self.nodes.is_empty() && self.is_judged_for_good() && self.nodes.iter().all(refused)
+    }
+
+    /// Whether the journal may let go of the block: a node has it, or none will ever take it. Without nodes, a peer's
+    /// proof stands for a node's.
+    pub(crate) fn is_done(&self) -> bool {
+        let has = |node: &NodeVerdict| {
+            matches!(node.judgement, Some(Judgement::Accepted | Judgement::Inconclusive))
+        };
+        match self.nodes.as_slice() {
+            [] => self.has_reached(Goal::Peers(1)),
+            nodes => nodes.iter().any(has) || self.is_refused_for_good(),
+        }
     }
 
     /// Whether every peer that was sent to has answered, and it is known to whom the block goes at all.

@@ -161,7 +161,7 @@ impl Relay {
             return Obstacle::Withhold(WithheldReason::Observer);
         }
         let parent = self.shelf.lock().get(&delivery.parent);
-        let parent_comes = parent.is_some() && self.is_on_its_way(delivery.parent, peer);
+        let parent_comes = parent.is_some() && self.is_there_or_comes(delivery.parent, peer);
         let headers = self.headers.lock();
         let theirs = peer.chain.lock();
         if theirs.announced(&block.hash) {
@@ -181,13 +181,17 @@ impl Relay {
         }
     }
 
-    /// Whether a block of ours was sent to a peer and may still arrive: before whatever is put into its lane now.
-    fn is_on_its_way(&self, block: BlockHash, peer: &Peer) -> bool {
+    /// Whether a block of ours was sent to a peer, and it has it or will have it before whatever is put into its lane
+    /// now.
+    fn is_there_or_comes(&self, block: BlockHash, peer: &Peer) -> bool {
         self.live().iter().filter(|delivery| delivery.block() == block).any(|delivery| {
             delivery.read(|state| {
                 state.tracker.deliveries().iter().filter(|entry| entry.peer == peer.id).any(|entry| {
-                    let open = matches!(entry.outcome, None | Some(Outcome::ProcessedUnproven));
-                    open && entry.stages.queued.is_some()
+                    match &entry.outcome {
+                        None | Some(Outcome::ProcessedUnproven) => entry.stages.queued.is_some(),
+                        // What `settled` tells the peer's chain, perhaps only in a moment.
+                        Some(outcome) => outcome.is_success(),
+                    }
                 })
             })
         })

@@ -2,13 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use protocol::verdict::{self, Answer, Judgement, Position, Reading};
+use protocol::{
+    delivery::WithheldReason,
+    verdict::{self, Answer, Judgement, Position, Reading},
+};
 use rpc::{RpcError, SubmitRequest};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 use wire::BlockHash;
 
-use crate::{Delivery, Goal, Node, Relay};
+use crate::{Delivery, Node, Relay};
 
 /// How long one round of submitting may retry a node that refuses connections, warms up or is overloaded.
 const ROUND: Duration = Duration::from_secs(4);
@@ -36,12 +40,7 @@ impl Relay {
             let answer = self.submit_once(&node, &delivery, &request).await;
             let judgement = self.judge(&node, &delivery, &answer, &mut patience).await;
             self.judged(&node, &delivery, &judgement);
-            let open = match &judgement {
-                Judgement::Unanswered { .. } => true,
-                Judgement::Refused { reason, .. } => lacks_parent(reason),
-                Judgement::Accepted | Judgement::Inconclusive => false,
-            };
-            if !open || !patience.wait().await {
+            if judgement.is_final() || !patience.wait(&delivery).await {
                 return;
             }
         }
@@ -70,7 +69,7 @@ impl Relay {
             };
             let unanswered = Judgement::Unanswered { kind: kind.into(), reason };
             self.judged(node, delivery, &unanswered);
-            if !patience.wait().await {
+            if !patience.wait(delivery).await {
                 return unanswered;
             }
         }
@@ -131,26 +130,23 @@ impl Relay {
             }
         }
         self.close_if_done(delivery);
+        self.give_up_if_refused(delivery);
     }
 
-    /// Closes the journal's record once a node has the block, or every node has refused it for a reason that time does
-    /// not cure. (Without nodes, a peer's proof stands for a node's.)
+    /// Once every node has refused a block, no further peer gets it, from us or on request, and another form of it may
+    /// go in its place.
+    fn give_up_if_refused(&self, delivery: &Arc<Delivery>) {
+        if delivery.read(|state| state.carries && state.is_refused_for_good()) {
+            self.shelf.lock().remove(&delivery.block());
+            self.keep_off_p2p(delivery, WithheldReason::Refused);
+            delivery.update(|state| state.carries = false);
+        }
+    }
+
+    /// Closes the journal's record once a node has the block, or every node has refused it for good. (Without nodes, a
+    /// peer's proof stands for a node's.)
     pub(crate) fn close_if_done(&self, delivery: &Delivery) {
-        let done = delivery.read(|state| {
-            let has =
-                |judgement: &Judgement| matches!(judgement, Judgement::Accepted | Judgement::Inconclusive);
-            let hopeless = |judgement: &Judgement| match judgement {
-                Judgement::Refused { reason, .. } => !lacks_parent(reason) && reason != "time-too-new",
-                _ => false,
-            };
-            let judgements: Vec<_> = state.nodes.iter().map(|node| node.judgement.as_ref()).collect();
-            if judgements.is_empty() {
-                return state.has_reached(Goal::Peers(1));
-            }
-            judgements.iter().flatten().any(|judgement| has(judgement))
-                || judgements.iter().all(|judgement| judgement.is_some_and(hopeless))
-        });
-        if done {
+        if delivery.read(|state| !state.replaced && state.is_done()) {
             self.journal.close(self.journal_key(delivery));
         }
     }
@@ -163,30 +159,49 @@ struct Patience {
 }
 
 impl Patience {
-    /// Waits a little longer each time; `false` once it is over.
-    async fn wait(&mut self) -> bool {
+    /// Waits a little longer each time, or until the block is handed in again; `false` once it is over.
+    async fn wait(&mut self, delivery: &Delivery) -> bool {
         if Instant::now() >= self.give_up {
             return false;
         }
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(PAUSE.1);
+        tokio::select! {
+            () = sleep(self.pause) => self.pause = (self.pause * 2).min(PAUSE.1),
+            () = delivery.nudged() => self.pause = PAUSE.0,
+        }
         true
     }
 }
 
-/// Whether a refusal only says that the node is behind.
-fn lacks_parent(reason: &str) -> bool {
-    matches!(reason, "prev-blk-not-found" | "bad-prevblk")
+/// What `getblockheader` says that matters here.
+#[derive(Deserialize)]
+struct Header {
+    /// -1 for a block that is not in the active chain, for whatever reason.
+    confirmations: i64,
 }
 
-/// Asks a node where it has a block.
+/// An entry of `getchaintips`.
+#[derive(Deserialize)]
+struct ChainTip {
+    hash: String,
+    status: String,
+}
+
+/// Asks a node where it has a block. One that is not in the active chain may be on a side branch, but also be invalid,
+/// or be known by its header only; the list of chain tips tells.
 async fn position(node: &Node, block: BlockHash) -> Result<Position, RpcError> {
-    match node.client().call::<Value>("getblockheader", json!([block.to_string()])).await {
-        Ok(header) => Ok(match header.get("confirmations").and_then(Value::as_i64) {
-            Some(0..) => Position::Active,
-            _ => Position::Side,
-        }),
-        Err(RpcError::Rpc { code: NOT_FOUND, .. }) => Ok(Position::Unknown),
-        Err(error) => Err(error),
+    let block = block.to_string();
+    match node.client().call::<Header>("getblockheader", json!([block])).await {
+        Ok(Header { confirmations: 0.. }) => return Ok(Position::Active),
+        Ok(_) => {}
+        Err(RpcError::Rpc { code: NOT_FOUND, .. }) => return Ok(Position::Unknown),
+        Err(error) => return Err(error),
     }
+    let tips: Vec<ChainTip> = node.client().call("getchaintips", json!([])).await?;
+    Ok(match tips.iter().find(|tip| tip.hash == block).map(|tip| tip.status.as_str()) {
+        Some("headers-only") => Position::Unknown,
+        Some("invalid") => Position::Invalid,
+        Some("active") => Position::Active,
+        // A tip with its body, or below the tip of a branch that was built on it.
+        _ => Position::Side,
+    })
 }

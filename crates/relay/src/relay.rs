@@ -12,13 +12,18 @@ use journal::{Entry, Journal, Key};
 use parking_lot::Mutex;
 use protocol::{
     dedup::{Fingerprint, Recent},
+    delivery::WithheldReason,
     headers::HeaderView,
 };
 use rpc::SubmitRequest;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
-use crate::{ChainMetrics, Delivery, Node, Source, Submission, delivery::JournalState, peers::PeerTable};
+use crate::{
+    ChainMetrics, Delivery, Node, Source, Submission,
+    delivery::{JournalState, State},
+    peers::PeerTable,
+};
 
 /// How many submissions are remembered, so that a repeat joins its delivery.
 const REMEMBERED: usize = 256;
@@ -84,7 +89,7 @@ impl Shelved {
         self.blocks.get(hash).cloned()
     }
 
-    fn remove(&mut self, hash: &BlockHash) {
+    pub(crate) fn remove(&mut self, hash: &BlockHash) {
         if self.blocks.remove(hash).is_some() {
             self.order.retain(|other| other != hash);
         }
@@ -177,6 +182,9 @@ impl Relay {
             rand::random(),
         ));
         if let Some(known) = self.join(&delivery) {
+            if known.read(|state| matches!(state.journal, JournalState::NotDurable { .. })) {
+                self.write_to_journal(&known, &submission);
+            }
             tracing::info!(chain = self.name(), %block, source = submission.source.as_str(), "block handed in again");
             return known;
         }
@@ -194,16 +202,20 @@ impl Relay {
         delivery
     }
 
-    /// The delivery that a submission joins: one of the same bytes that is running, or has ended well. One that the
-    /// nodes refused makes way: what was too early or lacked its parent then may be welcome now.
+    /// The delivery that a submission joins: a running one of the same bytes. One that has ended, or that the nodes have
+    /// refused, makes way: the nodes are asked anew, for what they said then may not hold any more.
     fn join(&self, delivery: &Arc<Delivery>) -> Option<Arc<Delivery>> {
-        let mut recent = self.recent.lock();
-        let known = recent.insert(delivery.fingerprint, delivery.clone())?;
-        if known.read(|state| state.is_refused_for_good()) {
-            recent.replace(delivery.fingerprint, delivery.clone());
-            return None;
-        }
-        known.update(|state| state.repeats += 1);
+        let known = {
+            let mut recent = self.recent.lock();
+            let known = recent.insert(delivery.fingerprint, delivery.clone())?;
+            if known.read(|state| state.retired || state.is_refused_for_good()) {
+                known.update(|state| state.replaced = true);
+                recent.replace(delivery.fingerprint, delivery.clone());
+                return None;
+            }
+            known
+        };
+        known.repeat();
         Some(known)
     }
 
@@ -284,8 +296,11 @@ impl Relay {
             state.block = block.clone();
         });
         match block {
-            Some(block) if sound => self.deliver_to_peers(delivery, &block),
-            _ => self.keep_off_p2p(delivery, protocol::delivery::WithheldReason::Finding),
+            Some(block) if sound && !delivery.read(State::is_refused_for_good) => {
+                self.deliver_to_peers(delivery, &block);
+            }
+            Some(_) if sound => self.keep_off_p2p(delivery, WithheldReason::Refused),
+            _ => self.keep_off_p2p(delivery, WithheldReason::Finding),
         }
         delivery.update(|state| state.inspected = Some(after));
     }
@@ -318,7 +333,7 @@ impl Relay {
             });
             if suspect {
                 self.shelf.lock().remove(&delivery.block());
-                self.keep_off_p2p(&delivery, protocol::delivery::WithheldReason::Quarantined);
+                self.keep_off_p2p(&delivery, WithheldReason::Quarantined);
             }
         }
         self.metrics.restart();

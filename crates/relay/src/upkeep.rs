@@ -95,7 +95,7 @@ impl Relay {
             let done = delivery.read(|state| state.summed_up && state.is_judged_for_good());
             let stays = if done { age < LINGER } else { age < OLDEST };
             if !stays {
-                delivery.let_go();
+                delivery.retire();
             }
             stays
         });

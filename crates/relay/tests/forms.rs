@@ -5,7 +5,10 @@ mod support;
 use std::sync::Arc;
 
 use relay::Goal;
-use support::{FakeNode, Manner, PATIENCE, Recipe, World, chain, hex, mine, on, outcome, report, settled};
+use support::{
+    FakeNode, FakePeer, Manner, PATIENCE, Recipe, STRANGER, World, chain, hex, mine, on, outcome, report,
+    settled,
+};
 use tokio::sync::Barrier;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -50,8 +53,7 @@ async fn a_block_handed_in_bare_and_whole_goes_to_each_peer_once() {
     let peers = world.peers(2, Manner::Accept, 4).await;
     let (mut given, mut parent) = (Vec::new(), blocks[4].clone());
     for height in 5..30 {
-        let recipe = Recipe { parent: parent.hash, height, salt: 1, witness: true, weak: false };
-        let block = mine(recipe);
+        let block = mine(Recipe { witness: true, ..Recipe::on(parent.hash, height, 1) });
         let barrier = Arc::new(Barrier::new(3));
         let forms = [block.bytes.clone(), block.bare(), block.trailed()];
         let callers = forms.clone().map(|form| {
@@ -81,7 +83,7 @@ async fn a_block_handed_in_bare_and_whole_goes_to_each_peer_once() {
     for peer in &peers {
         peer.settle().await;
         assert_eq!(peer.blocks().len(), given.len());
-        assert_eq!(peer.blocks(), given, "each block once, in its canonical form");
+        assert!(peer.blocks() == given, "each block once, in its canonical form");
     }
 }
 
@@ -108,8 +110,7 @@ async fn a_block_without_its_work_reaches_the_node_and_no_peer_and_the_finding_i
     let world = World::new(&[&node]).await;
     let peers = world.peers(2, Manner::Accept, 4).await;
     node.will(support::Verdict::Say("high-hash"));
-    let recipe = Recipe { parent: blocks[4].hash, height: 5, salt: 1, witness: false, weak: true };
-    let weak = mine(recipe);
+    let weak = mine(Recipe { weak: true, ..Recipe::on(blocks[4].hash, 5, 1) });
     let delivery = world.submit(&weak.bytes);
     let report = settled(&delivery).await;
     assert_eq!(node.submitted(), [hex(&weak.bytes)]);
@@ -146,6 +147,49 @@ async fn a_forged_body_under_the_same_header_does_not_keep_the_block_from_anyone
     for peer in &peers {
         assert_eq!(peer.given(1).await, [&block.bytes]);
     }
+}
+
+#[tokio::test]
+async fn a_forged_body_does_not_pull_the_block_out_of_a_lane() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::new(&[&node]).await;
+    let peer = FakePeer::with_small_buffer(Manner::Accept, 4).await;
+    let connection = world.connect(&peer, STRANGER).await;
+    peer.stop_reading().await;
+    let filler = mine(Recipe { padding: 900_000, ..Recipe::on(blocks[4].hash, 5, 1) });
+    report(&world.submit(&filler.bytes), |report| report.peers_sent_to == 1).await;
+    let block = on(blocks[4].hash, 5, 2);
+    let delivery = world.submit(&block.bytes);
+    report(&delivery, |report| report.peers_sent_to == 1).await;
+    assert!(connection.backlog() > block.bytes.len(), "it waits");
+
+    let mut forged = block.bytes.to_vec();
+    let last = forged.len() - 8;
+    forged[last] ^= 1;
+    let forgery = world.submit(&forged.into());
+    report(&forgery, |report| report.kept_off_p2p.is_some() && report.inspected_ms.is_some()).await;
+    peer.read_on();
+    assert!(peer.given(2).await == [filler.bytes, block.bytes]);
+}
+
+/// The form that is not carried to peers has no news of its own: whoever waits for it waits for the other's.
+#[tokio::test]
+async fn whoever_waits_for_one_form_hears_what_peers_make_of_the_other() {
+    let world = World::new(&[]).await;
+    let peer = world.peers(1, Manner::OnlyPong, 4).await.remove(0);
+    let block = on(chain(5)[4].hash, 5, 1);
+    let carried = world.submit(&block.bytes);
+    settled(&carried).await;
+    let other = world.submit(&block.trailed());
+    let quiet = report(&other, |report| report.inspected_ms.is_some() && report.durable.is_some()).await;
+    assert_eq!((quiet.peers_with_block, outcome(&quiet, &peer)), (0, Some("processed_unproven")));
+
+    let (reached, ()) = tokio::join!(other.reached(Goal::Peers(1), PATIENCE), async {
+        peer.settle().await;
+        peer.announce(block.hash);
+    });
+    assert!(reached);
 }
 
 #[tokio::test]

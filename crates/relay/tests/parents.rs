@@ -3,7 +3,8 @@
 mod support;
 
 use support::{
-    Block, FakeNode, FakePeer, Manner, STRANGER, Verdict, World, at, chain, on, outcome, report, settled,
+    Block, FakeNode, FakePeer, Manner, Recipe, STRANGER, Verdict, World, at, chain, mine, on, outcome,
+    report, settled,
 };
 
 /// A block on top of one that is not in the node's chain yet.
@@ -148,6 +149,39 @@ async fn a_superseded_block_is_not_sent_any_more() {
     assert_eq!(peer.blocks().len(), 1);
     let report = settled(&first).await;
     assert_eq!(at(&report, &peer.address).detail.as_deref(), Some("superseded"));
+}
+
+/// What waits in a lane is taken out of it, and a block that is being written is not cut in two.
+#[tokio::test]
+async fn what_is_left_behind_or_under_suspicion_is_taken_out_of_a_lane() {
+    for (reason, crash) in [("superseded", false), ("quarantined", true)] {
+        let blocks = chain(5);
+        let node = FakeNode::start("a", &blocks, None);
+        let world = World::new(&[&node]).await;
+        let peer = FakePeer::with_small_buffer(Manner::Accept, 4).await;
+        world.connect(&peer, STRANGER).await;
+        peer.stop_reading().await;
+        let filler = mine(Recipe { padding: 900_000, ..Recipe::on(blocks[4].hash, 5, 1) });
+        let written = world.submit(&filler.bytes);
+        report(&written, |report| report.peers_sent_to == 1).await;
+        let waits = world.submit(&on(blocks[4].hash, 5, 2).bytes);
+        report(&waits, |report| report.peers_sent_to == 1 && report.inspected_ms.is_some()).await;
+
+        let next = on(filler.hash, 6, 1);
+        if crash {
+            world.relay.note_crash();
+            world.relay.note_crash();
+        }
+        let last = world.submit(&next.bytes);
+        report(&last, |report| report.inspected_ms.is_some()).await;
+        let told = report(&waits, |report| report.kept_off_p2p == Some(reason)).await;
+        assert_eq!(at(&told, &peer.address).detail.as_deref(), Some(reason));
+        assert_eq!((told.peers_sent_to, told.peers_addressed), (0, 0));
+
+        peer.read_on();
+        assert!(peer.given(2).await == [&filler.bytes, &next.bytes]);
+        assert_eq!(settled(&written).await.peers_with_block, 1);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use protocol::{book::Kind, verdict::Judgement};
 use serde_json::{Value, json};
-use support::{FakeNode, FakePeer, Manner, STRANGER, Verdict, World, at, chain, on, report, settled};
+use support::{
+    FakeNode, FakePeer, Manner, Recipe, STRANGER, Verdict, World, at, chain, mine, on, report, settled,
+};
 
 #[tokio::test]
 async fn a_block_that_node_and_peers_take_is_accepted_and_each_stage_has_its_time() {
@@ -58,7 +60,7 @@ async fn a_duplicate_on_a_side_branch_is_inconclusive() {
     let node = FakeNode::start("a", &blocks, None);
     let world = World::new(&[&node]).await;
     let block = on(blocks[3].hash, 4, 1);
-    node.learn_beside(block.hash);
+    node.learn_beside(block.hash, "valid-fork");
     node.will(Verdict::Say("duplicate"));
     let delivery = world.submit(&block.bytes);
     assert_eq!(delivery.acknowledgement().await.judgement, Some(Judgement::Inconclusive));
@@ -103,6 +105,32 @@ async fn our_own_node_is_pushed_to_when_its_verdict_is_in() {
     assert!(at(&report, &stranger.address).queued_ms.expect("pushed") < pushed, "nobody else waits");
     peer.settle().await;
     assert_eq!(peer.blocks().len(), 1, "the clock came round while it waited, and it is pushed to once");
+}
+
+/// Everything that a peer says may be the news that a block was waiting for; however much of it comes while the own
+/// node's verdict is awaited, the push is one. Which of those that wait is first is left to chance, so it is tried often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn our_own_node_is_pushed_to_once_whatever_it_says_meanwhile() {
+    let blocks = chain(5);
+    let peer = FakePeer::start(Manner::Accept, 4).await;
+    let node = FakeNode::start("a", &blocks, Some(peer.address.clone()));
+    let world = World::new(&[&node]).await;
+    world.connect(&peer, Kind::Own { node: "a".into() }).await;
+    let (mut parent, mut given) = (blocks[4].clone(), Vec::new());
+    for height in 5..25 {
+        node.will(Verdict::After(Duration::from_millis(20), Box::new(Verdict::Accept)));
+        let block = mine(Recipe { padding: 100_000, ..Recipe::on(parent.hash, height, 1) });
+        let delivery = world.submit(&block.bytes);
+        for _ in 0..30 {
+            peer.announce(parent.hash);
+        }
+        report(&delivery, |report| report.peers_with_block == 1).await;
+        given.push(block.bytes.clone());
+        parent = block;
+    }
+    peer.settle().await;
+    assert_eq!(peer.blocks().len(), given.len());
+    assert!(peer.blocks() == given);
 }
 
 #[tokio::test]
@@ -159,22 +187,26 @@ async fn a_node_that_is_down_is_given_the_block_when_it_comes_back() {
 
 #[tokio::test]
 async fn a_refused_block_that_is_handed_in_again_gets_a_fresh_verdict() {
-    let blocks = chain(5);
-    let node = FakeNode::start("a", &blocks, None);
-    let world = World::new(&[&node]).await;
-    let block = on(blocks[4].hash, 5, 1);
-    node.will(Verdict::Say("time-too-new"));
-    let refused = world.submit(&block.bytes);
-    let told = refused.acknowledgement().await;
-    assert!(matches!(told.judgement, Some(Judgement::Refused { reason, .. }) if reason == "time-too-new"));
+    // What time may cure is asked about by the same delivery; what is refused for good begins anew.
+    for (reason, for_good) in [("bad-cb-amount", true), ("time-too-new", false)] {
+        let blocks = chain(5);
+        let node = FakeNode::start("a", &blocks, None);
+        let world = World::new(&[&node]).await;
+        let block = on(blocks[4].hash, 5, 1);
+        node.will(Verdict::Say(reason));
+        let refused = world.submit(&block.bytes);
+        let told = refused.acknowledgement().await;
+        assert!(matches!(told.judgement, Some(Judgement::Refused { reason: word, .. }) if word == reason));
 
-    let again = world.submit(&block.bytes);
-    assert!(!Arc::ptr_eq(&refused, &again));
-    assert_eq!(again.acknowledgement().await.judgement, Some(Judgement::Accepted));
+        let again = world.submit(&block.bytes);
+        assert_eq!(Arc::ptr_eq(&refused, &again), !for_good, "{reason}");
+        assert_eq!(again.acknowledgement().await.judgement, Some(Judgement::Accepted), "{reason}");
 
-    let third = world.submit(&block.bytes);
-    assert!(Arc::ptr_eq(&again, &third), "what was accepted is not asked about again");
-    assert_eq!(node.submitted().len(), 2);
+        let third = world.submit(&block.bytes);
+        assert!(Arc::ptr_eq(&again, &third), "what was accepted is not asked about again");
+        assert_eq!(third.acknowledgement().await.judgement, Some(Judgement::Accepted));
+        assert_eq!(node.submitted().len(), 2, "{reason}");
+    }
 }
 
 #[tokio::test]

@@ -211,11 +211,7 @@ impl Decoder for FrameCodec {
 
     /// A peer that leaves in the middle of a frame has left, and that is all there is to say.
     fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        let frame = self.decode(buffer)?;
-        if frame.is_none() {
-            buffer.clear();
-        }
-        Ok(frame)
+        self.decode(buffer)
     }
 }
 

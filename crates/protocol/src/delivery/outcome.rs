@@ -45,6 +45,8 @@ pub enum WithheldReason {
     ParentUnknown,
     /// The block has a finding for which a peer would punish us.
     Finding,
+    /// Every node of ours has refused it.
+    Refused,
     /// A newer block of ours has left this one behind.
     Superseded,
     /// The peer's lane has no room for it.
@@ -60,6 +62,7 @@ impl WithheldReason {
             Self::Observer => "observer",
             Self::ParentUnknown => "parent_unknown",
             Self::Finding => "finding",
+            Self::Refused => "refused",
             Self::Superseded => "superseded",
             Self::LaneFull => "lane_full",
             Self::Quarantined => "quarantined",

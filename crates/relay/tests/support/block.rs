@@ -30,11 +30,20 @@ pub(crate) struct Recipe {
     pub(crate) witness: bool,
     /// Makes the proof of work too weak.
     pub(crate) weak: bool,
+    /// Makes the block so many bytes longer.
+    pub(crate) padding: usize,
+}
+
+impl Recipe {
+    /// A plain block.
+    pub(crate) fn on(parent: BlockHash, height: u32, salt: u32) -> Self {
+        Self { parent, height, salt, witness: false, weak: false, padding: 0 }
+    }
 }
 
 /// A block on top of another.
 pub(crate) fn on(parent: BlockHash, height: u32, salt: u32) -> Block {
-    mine(Recipe { parent, height, salt, witness: false, weak: false })
+    mine(Recipe::on(parent, height, salt))
 }
 
 /// Blocks one on top of the other; the first, of height 0, has no parent.
@@ -99,7 +108,7 @@ fn coinbase(recipe: &Recipe, with_witness: bool) -> Vec<u8> {
     bytes.put_u32_le(u32::MAX);
     bytes.put_u8(if recipe.witness { 2 } else { 1 });
     bytes.put_i64_le(0);
-    bytes.put_byte_string(&[0x51]);
+    bytes.put_byte_string(&vec![0x51; 1 + recipe.padding]);
     if recipe.witness {
         // The root of the tree of one coinbase is zero, and so is the reserved value.
         let commitment = [&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed][..], &sha256d(&[0; 64])].concat();

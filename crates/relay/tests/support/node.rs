@@ -34,8 +34,8 @@ pub(crate) enum Verdict {
 struct State {
     /// The active chain, from genesis on.
     active: Vec<Block>,
-    /// Blocks beside it, which `getblockheader` gives -1 confirmations.
-    side: Vec<BlockHash>,
+    /// Blocks beside it, which `getblockheader` gives -1 confirmations, and what `getchaintips` says of them.
+    side: Vec<(BlockHash, &'static str)>,
     /// What to do with the next submits; once used up, they are accepted.
     verdicts: VecDeque<Verdict>,
     submitted: Vec<String>,
@@ -66,7 +66,7 @@ impl FakeNode {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
-        let timeouts = Timeouts { submit: Duration::from_millis(300), ..Timeouts::default() };
+        let timeouts = Timeouts { submit: Duration::from_millis(1500), ..Timeouts::default() };
         let auth = Auth::password("pool", "word");
         let client = Client::new(Endpoint { name: name.into(), url, auth, timeouts });
         let state = State { active: active.to_vec(), ..State::default() };
@@ -103,9 +103,9 @@ impl FakeNode {
         self.state.lock().active.push(block.clone());
     }
 
-    /// It knows this block beside its active chain.
-    pub(crate) fn learn_beside(&self, block: BlockHash) {
-        self.state.lock().side.push(block);
+    /// It knows this block beside its active chain; `status` is what `getchaintips` says of it.
+    pub(crate) fn learn_beside(&self, block: BlockHash, status: &'static str) {
+        self.state.lock().side.push((block, status));
     }
 
     /// The blocks that were submitted, in hex.
@@ -189,6 +189,7 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
             Ok(json!(state.lock().active[height].hash.to_string()))
         }
         "getblockheader" => header(params, &state.lock()),
+        "getchaintips" => Ok(tips(&state.lock())),
         method => panic!("{method} was not expected"),
     };
     match result {
@@ -202,7 +203,7 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
 
 fn header(params: &Value, state: &State) -> Result<Value, i64> {
     let hash: BlockHash = params[0].as_str().expect("a hash").parse().expect("a hash");
-    if state.side.contains(&hash) {
+    if state.side.iter().any(|(side, _)| *side == hash) {
         return Ok(json!({ "confirmations": -1 }));
     }
     let height = state.active.iter().position(|block| block.hash == hash).ok_or(-5)?;
@@ -210,6 +211,15 @@ fn header(params: &Value, state: &State) -> Result<Value, i64> {
         Some(false) => json!(hex(state.active[height].header.fixed())),
         _ => json!({ "confirmations": state.active.len() - height, "height": height }),
     })
+}
+
+fn tips(state: &State) -> Value {
+    let active = state.active.last().map(|tip| (tip.hash, "active"));
+    let tips = active.into_iter().chain(state.side.iter().copied());
+    tips.map(
+        |(hash, status)| json!({ "height": 1, "hash": hash.to_string(), "branchlen": 1, "status": status }),
+    )
+    .collect()
 }
 
 async fn submit(block: &str, state: &Mutex<State>) -> Result<Value, i64> {

@@ -7,7 +7,7 @@ use litecoin::LitecoinDialect;
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
     time::timeout,
 };
@@ -51,16 +51,29 @@ pub(crate) struct FakePeer {
     pub(crate) address: String,
     log: watch::Receiver<Log>,
     orders: mpsc::UnboundedSender<Message>,
+    reading: watch::Sender<bool>,
     nonce: Mutex<u64>,
 }
 
 impl FakePeer {
     /// A peer that claims this height.
     pub(crate) async fn start(manner: Manner, height: i32) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), manner, height)
+    }
+
+    /// One whose kernel takes little when it [stops reading](Self::stop_reading).
+    pub(crate) async fn with_small_buffer(manner: Manner, height: i32) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self::on(socket.listen(8).unwrap(), manner, height)
+    }
+
+    fn on(listener: TcpListener, manner: Manner, height: i32) -> Self {
         let address = listener.local_addr().unwrap().to_string();
         let (sender, log) = watch::channel(Log::default());
         let (orders, mut inbox) = mpsc::unbounded_channel();
+        let (reading, mut gate) = watch::channel(true);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -74,10 +87,21 @@ impl FakePeer {
                     children: HashMap::new(),
                 };
                 conversation.codec.set_limit(64_000_000);
-                conversation.run(height, &sender, &mut inbox).await;
+                conversation.run(height, &sender, &mut inbox, &mut gate).await;
             }
         });
-        Self { address, log, orders, nonce: Mutex::new(0x7000) }
+        Self { address, log, orders, reading, nonce: Mutex::new(0x7000) }
+    }
+
+    /// Reads nothing from now on. Not for more than five seconds: then it is hung up on.
+    pub(crate) async fn stop_reading(&self) {
+        self.settle().await;
+        self.reading.send_replace(false);
+    }
+
+    /// Reads again.
+    pub(crate) fn read_on(&self) {
+        self.reading.send_replace(true);
     }
 
     /// Makes the peer say something.
@@ -162,11 +186,14 @@ impl Conversation {
         height: i32,
         log: &watch::Sender<Log>,
         inbox: &mut mpsc::UnboundedReceiver<Message>,
+        gate: &mut watch::Receiver<bool>,
     ) {
         let mut shaken = false;
         loop {
+            let reads = *gate.borrow_and_update();
             let message = tokio::select! {
-                message = self.receive() => message,
+                message = self.receive(), if reads => message,
+                Ok(()) = gate.changed() => continue,
                 order = inbox.recv(), if shaken => {
                     let Some(order) = order else { return };
                     self.send(order).await;
