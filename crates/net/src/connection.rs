@@ -105,7 +105,8 @@ const TICK: Duration = Duration::from_secs(1);
 ///
 /// # Correctness
 /// Reader and writer are tasks of their own, so that neither waits for the other: two peers that send each other a
-/// full-sized block at the same moment both succeed. Only when half of the lane is in use does the reader pause.
+/// full-sized block at the same moment both succeed. Only when half of the lane is in use, or 1 MiB of answers waits,
+/// does the reader pause; a standstill that comes of it ends as [`Closed::Stuck`].
 pub async fn run(
     stream: TcpStream,
     connection: Connection,

@@ -29,12 +29,35 @@ pub enum Withdrawn {
     No,
 }
 
+/// How many bytes of memory answers may hold before the peer is not listened to any more. A pong is 32 bytes on the
+/// wire and far more in memory, so the lane's limit does not bound it.
+const CONTROL_LIMIT: usize = 1 << 20;
+
 #[derive(Debug, Default)]
 struct Queue {
     plans: VecDeque<Arc<Plan>>,
     /// Bytes of the plans that wait, and of the one being written.
     backlog: usize,
+    /// What those of them that deliver no block of ours hold in memory, in bytes.
+    control: usize,
     closed: bool,
+}
+
+impl Queue {
+    fn count(&mut self, plan: &Plan) {
+        self.backlog += plan.len();
+        self.control += control(plan);
+    }
+
+    fn discount(&mut self, plan: &Plan) {
+        self.backlog = self.backlog.saturating_sub(plan.len());
+        self.control = self.control.saturating_sub(control(plan));
+    }
+}
+
+/// How much of a plan counts as control traffic, which the peer can make us queue at will.
+fn control(plan: &Plan) -> usize {
+    if plan.block.is_some() { 0 } else { plan.held() }
 }
 
 #[derive(Debug)]
@@ -72,7 +95,7 @@ impl Lane {
         if queue.backlog > 0 && queue.backlog + wanted > self.0.limit {
             return Err(LaneFull { backlog: queue.backlog, limit: self.0.limit, wanted });
         }
-        queue.backlog += wanted;
+        queue.count(&plan);
         queue.plans.push_back(plan);
         drop(queue);
         self.0.pushed.notify_one();
@@ -86,7 +109,7 @@ impl Lane {
             return Withdrawn::No;
         };
         if let Some(plan) = queue.plans.remove(place) {
-            queue.backlog -= plan.len();
+            queue.discount(&plan);
         }
         drop(queue);
         self.0.drained.notify_one();
@@ -130,18 +153,23 @@ impl Lane {
     /// A plan was written.
     pub(crate) fn finished(&self, plan: &Plan) {
         let mut queue = self.0.queue.lock();
-        queue.backlog = queue.backlog.saturating_sub(plan.len());
+        queue.discount(plan);
         drop(queue);
         self.0.drained.notify_one();
     }
 
-    /// Waits until at most half of the lane is in use, or it is closed: a peer that asks for more than it reads is not
-    /// listened to meanwhile.
+    /// Waits until at most half of the lane and 1 MiB of control traffic is in use, or the lane is closed: a peer that
+    /// asks for more than it reads is not listened to meanwhile.
+    ///
+    /// # Correctness
+    /// A block that the peer asked for is no control traffic either: two peers that serve each other blocks of any size
+    /// up to half of the lane go on reading.
     pub(crate) async fn has_room(&self) {
         loop {
             {
                 let queue = self.0.queue.lock();
-                if queue.closed || queue.backlog <= self.0.limit / 2 {
+                let roomy = queue.backlog <= self.0.limit / 2 && queue.control <= CONTROL_LIMIT;
+                if queue.closed || roomy {
                     return;
                 }
             }
@@ -155,7 +183,8 @@ mod tests {
     use super::*;
     use crate::Packet;
     use bytes::Bytes;
-    use wire::Command;
+    use futures_util::FutureExt;
+    use wire::{Command, Message};
 
     fn plan(block: u8, payload: usize) -> Arc<Plan> {
         let packet = Packet::new([0; 4], Command::BLOCK, Bytes::from(vec![block; payload]));
@@ -183,6 +212,57 @@ mod tests {
         assert_eq!(lane.withdraw(&BlockHash::from_wire([1; 32])), Withdrawn::No);
         assert_eq!(lane.withdraw(&BlockHash::from_wire([2; 32])), Withdrawn::Yes);
         assert_eq!(lane.backlog(), 34);
+    }
+
+    fn has_room(lane: &Lane) -> bool {
+        lane.has_room().now_or_never().is_some()
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_pings_and_does_not_read_is_heard_until_its_pongs_hold_a_mebibyte() {
+        let lane = Lane::new(4 * 32_000_000);
+        let pong = Arc::new(Plan::control([0; 4], &Message::Pong(7)));
+        let most = (1 << 20) / (256 + 32);
+        for _ in 0..most {
+            lane.push(pong.clone()).unwrap();
+        }
+        assert!(has_room(&lane));
+        lane.push(pong.clone()).unwrap();
+        assert!(!has_room(&lane), "{} bytes wait", lane.backlog());
+
+        let first = lane.next().await.unwrap();
+        assert!(!has_room(&lane), "what is being written still counts");
+        lane.finished(&first);
+        assert!(has_room(&lane));
+        for _ in 0..most {
+            let plan = lane.next().await.unwrap();
+            lane.finished(&plan);
+        }
+        assert_eq!((lane.backlog(), lane.0.queue.lock().control), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn one_large_answer_makes_the_reader_pause_until_it_is_written() {
+        let lane = Lane::new(4 * 32_000_000);
+        let packet = Packet::new([0; 4], Command::NOTFOUND, Bytes::from(vec![0; 1_800_000]));
+        lane.push(Arc::new(Plan { block: None, packets: vec![packet] })).unwrap();
+        assert!(!has_room(&lane));
+        let plan = lane.next().await.unwrap();
+        lane.finished(&plan);
+        assert!(has_room(&lane));
+    }
+
+    #[tokio::test]
+    async fn large_blocks_that_are_pushed_or_served_do_not_make_the_reader_pause_below_half_of_the_lane() {
+        let lane = Lane::new(20_000_000);
+        lane.push(plan(1, 4_000_000)).unwrap();
+        let served = Plan { block: None, packets: plan(2, 4_000_000).packets.clone() };
+        lane.push(Arc::new(served)).unwrap();
+        assert!(has_room(&lane));
+        lane.push(plan(3, 4_000_000)).unwrap();
+        assert!(!has_room(&lane));
+        assert_eq!(lane.withdraw(&BlockHash::from_wire([3; 32])), Withdrawn::Yes);
+        assert!(has_room(&lane));
     }
 
     #[tokio::test]

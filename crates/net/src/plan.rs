@@ -37,6 +37,9 @@ impl Packet {
     }
 }
 
+/// What a plan takes beside its payloads, in bytes, rounded up: the list of packets, their headers, the allocations.
+const OVERHEAD: usize = 256;
+
 /// A short list of frames that belong together, written in order with nothing between them.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -56,6 +59,13 @@ impl Plan {
     /// Its length on the wire, in bytes.
     pub fn len(&self) -> usize {
         self.packets.iter().map(Packet::len).sum()
+    }
+
+    /// What it holds in memory for this peer alone until it is written, in bytes: nearly nothing of a block's frame,
+    /// whose payload all peers share, and all of any other.
+    pub(crate) fn held(&self) -> usize {
+        let own = self.packets.iter().filter(|packet| packet.command != Command::BLOCK);
+        OVERHEAD + own.map(Packet::len).sum::<usize>()
     }
 
     /// Whether there is nothing to write.

@@ -1,6 +1,6 @@
 //! The header view: the recent chain, and which part of it a peer has.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use chain::Work;
 use wire::{BlockHash, Header, MAX_HEADERS, MAX_LOCATOR};
@@ -8,6 +8,9 @@ use wire::{BlockHash, Header, MAX_HEADERS, MAX_LOCATOR};
 /// How many blocks behind the tip are kept. As many as one `headers` message holds, so that we can answer any
 /// `getheaders` that a peer at the tip sends, and far more than any reorganisation that matters here.
 pub const DEPTH: u32 = MAX_HEADERS as u32;
+
+/// How many blocks of one height are kept. Honest rivals are two or three.
+const RIVALS: usize = 16;
 
 /// How many announced hashes are remembered per peer. A peer announces its tip, so the last few are what counts.
 const REMEMBERED: usize = 32;
@@ -31,6 +34,8 @@ pub enum Inserted {
     Known,
     /// Its parent is not in the view; it was not added.
     Unconnected,
+    /// There are too many rivals at its height already; it was not added.
+    Crowded,
 }
 
 /// The last [`DEPTH`] headers of the chain and its branches, with heights and relative work.
@@ -39,8 +44,8 @@ pub enum Inserted {
 /// connect are taken.
 ///
 /// # Security
-/// The view does not check work. Whoever feeds it a stranger's header has checked it first
-/// ([`chain::Chain::check_work`]).
+/// The view checks neither work nor rules, and what is in it is served to others: it is fed by our own nodes. Only a
+/// relay without a node of its own has to make do with what strangers say, and checks it first.
 #[derive(Debug, Default)]
 pub struct HeaderView {
     entries: HashMap<BlockHash, Entry>,
@@ -97,7 +102,11 @@ impl HeaderView {
             return Inserted::Known;
         }
         let Some(parent) = self.entries.get(&header.parent()) else { return Inserted::Unconnected };
-        let entry = Entry { height: parent.height.saturating_add(1), work: parent.work + work, header };
+        let height = parent.height.saturating_add(1);
+        if self.by_height.get(&height).is_some_and(|rivals| rivals.len() >= RIVALS) {
+            return Inserted::Crowded;
+        }
+        let entry = Entry { height, work: parent.work + work, header };
         let best = self.tip.and_then(|tip| self.entries.get(&tip)).map_or(Work::ZERO, |tip| tip.work);
         let is_tip = entry.work > best;
         self.add(hash, entry);
@@ -107,6 +116,21 @@ impl HeaderView {
         self.tip = Some(hash);
         self.prune();
         Inserted::Tip
+    }
+
+    /// Takes out a block that turned out to be no good, with whatever was built on it.
+    pub fn forget(&mut self, hash: &BlockHash) {
+        let Some(height) = self.height(hash) else { return };
+        let above: Vec<_> = self.by_height.range(height..).flat_map(|(_, hashes)| hashes.clone()).collect();
+        let gone: HashSet<_> = above.into_iter().filter(|other| self.descends(*other, *hash)).collect();
+        self.by_height.values_mut().for_each(|hashes| hashes.retain(|other| !gone.contains(other)));
+        self.entries.retain(|other, _| !gone.contains(other));
+        if self.tip.is_some_and(|tip| gone.contains(&tip)) {
+            let highest_first = self.by_height.values().rev().flatten();
+            self.tip = highest_first.copied().reduce(|best, other| {
+                if self.entries[&other].work > self.entries[&best].work { other } else { best }
+            });
+        }
     }
 
     fn add(&mut self, hash: BlockHash, entry: Entry) {
@@ -180,20 +204,24 @@ impl HeaderView {
     /// have.
     pub fn after(&self, locator: &[BlockHash], stop: BlockHash) -> Vec<Header> {
         let Some(tip) = self.tip else { return Vec::new() };
-        let best: Vec<_> = self.ancestry(tip).collect();
-        let place: HashMap<BlockHash, usize> =
-            best.iter().enumerate().map(|(i, (hash, _))| (*hash, i)).collect();
-        let Some(&fork) = locator.iter().take(MAX_LOCATOR).find_map(|hash| place.get(hash)) else {
+        // A stranger asks, and whoever judges a block waits for the lock meanwhile: a locator of which nothing is known
+        // costs no walk, any other one that ends where it meets the best chain.
+        let known = locator.iter().take(MAX_LOCATOR).filter(|hash| self.contains(hash));
+        let known: std::collections::HashSet<_> = known.copied().collect();
+        if known.is_empty() {
             return Vec::new();
-        };
-        let mut headers = Vec::new();
-        for (hash, entry) in best[..fork].iter().rev().take(MAX_HEADERS) {
-            headers.push(entry.header.clone());
-            if *hash == stop {
-                break;
-            }
         }
-        headers
+        let mut newer = Vec::new();
+        for (hash, entry) in self.ancestry(tip) {
+            if !known.contains(&hash) {
+                newer.push((hash, entry));
+                continue;
+            }
+            let last = newer.iter().position(|(hash, _)| *hash == stop).unwrap_or(0);
+            let answer = newer[last..].iter().rev().take(MAX_HEADERS);
+            return answer.map(|(_, entry)| entry.header.clone()).collect();
+        }
+        Vec::new()
     }
 }
 
@@ -206,6 +234,8 @@ pub struct PeerChain {
     best: Option<BlockHash>,
     /// The last blocks that it announced or accepted, known to the view or not.
     recent: VecDeque<BlockHash>,
+    /// The last blocks that it probably has: they were sent to it, or it mentioned them without proving anything.
+    likely: VecDeque<BlockHash>,
 }
 
 impl PeerChain {
@@ -216,17 +246,18 @@ impl PeerChain {
 
     /// The peer has this block: it announced it, or proved that it accepted it.
     pub fn learn(&mut self, block: BlockHash, view: &HeaderView) {
-        if !self.recent.contains(&block) {
-            if self.recent.len() == REMEMBERED {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(block);
-        }
+        remember(&mut self.recent, block);
         // Also for one that was learnt before: the view may not have known its height then.
         let height_of = |hash: Option<BlockHash>| hash.and_then(|hash| view.height(&hash));
         if height_of(Some(block)) > height_of(self.best) {
             self.best = Some(block);
         }
+    }
+
+    /// The peer probably has this block, or will have it before whatever is sent to it now. Enough to send it a child,
+    /// and no proof of anything.
+    pub fn assume(&mut self, block: BlockHash) {
+        remember(&mut self.likely, block);
     }
 
     /// Whether the peer announced this very block, or proved that it has it.
@@ -244,12 +275,23 @@ impl PeerChain {
     /// handshake to be as high. `height` is the block's height, which the caller may know even if the view does not.
     pub fn has(&self, block: BlockHash, height: Option<u32>, view: &HeaderView) -> bool {
         self.recent.contains(&block)
+            || self.likely.contains(&block)
             || self.best.is_some_and(|best| view.descends(best, block))
             || self.recent.iter().any(|hash| view.descends(*hash, block))
             || match (self.start_height, view.height(&block).or(height)) {
                 (Some(claimed), Some(height)) => claimed >= height,
                 _ => false,
             }
+    }
+}
+
+/// Remembers a block; the oldest makes room.
+fn remember(blocks: &mut VecDeque<BlockHash>, block: BlockHash) {
+    if !blocks.contains(&block) {
+        if blocks.len() == REMEMBERED {
+            blocks.pop_front();
+        }
+        blocks.push_back(block);
     }
 }
 
@@ -373,6 +415,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_only_sent_or_mentioned_allows_a_child_and_proves_nothing() {
+        let (view, hashes) = view(100, 3);
+        let mut peer = PeerChain::new(None);
+        peer.assume(hashes[2]);
+        assert!(peer.has(hashes[2], None, &view));
+        assert!(!peer.announced(&hashes[2]));
+    }
+
+    #[test]
+    fn a_forgotten_block_takes_its_descendants_along_and_the_best_of_the_rest_is_the_tip() {
+        let (mut view, hashes) = view(100, 5);
+        let (rival, rival_header) = header(hashes[2], 99);
+        view.insert(rival, rival_header, one());
+        view.forget(&hashes[3]);
+        assert_eq!(view.tip(), Some(rival));
+        assert!(hashes[3..].iter().all(|hash| !view.contains(hash)));
+        let (again, again_header) = header(hashes[2], 3);
+        assert_eq!((again, view.insert(again, again_header, one())), (hashes[3], Inserted::Branch));
+    }
+
+    #[test]
+    fn rivals_of_one_height_are_bounded() {
+        let (mut view, hashes) = view(100, 2);
+        let offers = (1000..1100).map(|nonce| {
+            let (hash, header) = header(hashes[1], nonce);
+            view.insert(hash, header, one())
+        });
+        assert_eq!(offers.filter(|inserted| *inserted == Inserted::Branch).count(), RIVALS - 1);
+    }
+
+    #[test]
     fn a_block_unknown_to_the_view_is_with_those_who_announced_it() {
         let (view, _) = view(100, 1);
         let unknown = BlockHash::from_wire([7; 32]);
@@ -382,5 +455,17 @@ mod tests {
         peer = PeerChain::new(None);
         peer.learn(unknown, &view);
         assert!(peer.has(unknown, None, &view));
+    }
+
+    #[test]
+    fn a_block_that_the_view_comes_to_know_later_still_raises_the_peers_height() {
+        let (mut view, hashes) = view(100, 1);
+        let (next, next_header) = header(hashes[1], 77);
+        let mut peer = PeerChain::new(Some(90));
+        peer.learn(next, &view);
+        assert_eq!(peer.height(&view), Some(90));
+        view.insert(next, next_header, one());
+        peer.learn(next, &view);
+        assert_eq!(peer.height(&view), Some(102));
     }
 }

@@ -239,9 +239,11 @@ mod tests {
     fn only_what_time_cannot_cure_is_final() {
         let error = |code| Judgement::Refused { reason: "error".into(), masked: false, code: Some(code) };
         let silence = Judgement::Unanswered { kind: "timeout".into(), reason: "none".into() };
-        let last_words = [Judgement::Accepted, Judgement::Inconclusive, refused("high-hash", false), error(-22)];
+        let last_words =
+            [Judgement::Accepted, Judgement::Inconclusive, refused("high-hash", false), error(-22)];
         assert!(last_words.iter().all(Judgement::is_final));
-        let open = [silence, refused("prev-blk-not-found", false), refused("time-too-new", false), error(-25)];
+        let open =
+            [silence, refused("prev-blk-not-found", false), refused("time-too-new", false), error(-25)];
         assert!(!open.iter().any(Judgement::is_final));
     }
 

@@ -1,8 +1,10 @@
 //! Which headers exist, and which peer has them.
 //!
-//! The header view is fed from two sides. Our own nodes are trusted: their tip is asked for on a schedule, and
-//! whatever lies between it and the view is fetched. Peers are not: a header of theirs is taken only if it connects
-//! and carries the work that it claims.
+//! The header view is fed by our own nodes: their tip is asked for on a schedule, whatever lies between it and the view
+//! is fetched, and what they announce as peers is taken. What other peers announce says what *they* have, and nothing
+//! about the chain: a header can carry the work that it claims and still be worthless, and serving it to others would
+//! get us punished. Only a relay without a node of its own takes headers from strangers, if they connect, carry their
+//! work, and claim about as much of it as their parents.
 
 use std::sync::Arc;
 
@@ -26,6 +28,9 @@ const CHECKED: usize = 16;
 
 /// How far back to walk from a node's new tip header by header before loading the recent chain anew.
 const WALK: usize = 50;
+
+/// The finding that a block's parent is unknown; it lasts until the parent comes.
+const PARENT_UNKNOWN: &str = "prev-blk-not-found";
 
 /// Why a node could not be followed.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +103,7 @@ impl Relay {
 
     /// Fetches what lies between the view and a block that a node has.
     async fn fetch_headers(&self, node: &Node, tip: BlockHash, height: u32) -> Result<(), FollowError> {
-        let _alone = self.fetching.lock().await;
+        let _alone = node.fetching.lock().await;
         // A node that lags behind the others, in initial block download for instance, has nothing to teach, and the
         // view must not be led back to where it is.
         let lags =
@@ -187,7 +192,9 @@ impl Relay {
         }
         while let Some(found) = asked.join_next().await {
             match found {
-                Ok(Ok(())) => return self.view_changed(),
+                // A node that lags behind has nothing to tell, and says so with success.
+                Ok(Ok(())) if self.headers.lock().contains(&parent) => return self.view_changed(),
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(chain = self.name(), %parent, %error, "parent not found"),
                 Err(error) => {
                     tracing::error!(chain = self.name(), %parent, %error, "looking for the parent crashed")
@@ -195,11 +202,8 @@ impl Relay {
             }
         }
         if !self.headers.lock().contains(&parent) {
-            let finding = Finding::error(
-                "prev-blk-not-found",
-                "a parent that one of our nodes knows",
-                parent.to_string(),
-            );
+            let expected = "a parent that one of our nodes knows";
+            let finding = Finding::error(PARENT_UNKNOWN, expected, parent.to_string());
             tracing::warn!(chain = self.name(), block = %delivery.block(), %finding, "finding");
             delivery.update(|state| state.findings.push(finding));
         }
@@ -213,7 +217,13 @@ impl Relay {
 
     /// The view has grown: perhaps a block can now be sent that could not before.
     pub(crate) fn view_changed(self: &Arc<Self>) {
-        if !self.live.lock().is_empty() {
+        let live = self.live();
+        for delivery in &live {
+            if self.headers.lock().contains(&delivery.parent) {
+                delivery.update(|state| state.findings.retain(|finding| finding.check != PARENT_UNKNOWN));
+            }
+        }
+        if !live.is_empty() {
             self.peers.ready().iter().for_each(|peer| self.catch_up(peer));
         }
     }
@@ -234,24 +244,37 @@ impl Relay {
             named.into_iter().filter(|(hash, _)| !view.contains(hash)).take(MAX_HEADERS).collect()
         };
         // Whether we know the block or not, the peer has it.
-        self.learn(peer, last);
-        if unknown.is_empty() {
+        if via.is_proof() {
+            self.learn(peer, last);
+        } else {
+            peer.chain.lock().assume(last);
+        }
+        let teaches = peer.kind.is_own() || self.nodes.is_empty();
+        if unknown.is_empty() || !teaches {
             return self.catch_up(peer);
         }
+        // One lesson at a time: a peer that talks faster than we can check is not worth more.
+        let Ok(lesson) = peer.lesson.clone().try_lock_owned() else { return };
         let (relay, peer) = (self.clone(), peer.clone());
-        self.spawn(async move { relay.take_headers(peer, unknown).await });
+        self.spawn(async move {
+            relay.take_headers(peer, unknown).await;
+            drop(lesson);
+        });
     }
 
-    /// Takes a stranger's headers into the view, as far as they connect and carry their work.
+    /// Takes a peer's headers into the view, as far as they connect and carry their work.
     async fn take_headers(self: Arc<Self>, peer: Arc<Peer>, unknown: Vec<(BlockHash, Header)>) {
         let limit = if peer.kind.is_own() { unknown.len() } else { CHECKED };
         for (hash, header) in unknown.into_iter().take(limit) {
-            if !self.headers.lock().contains(&header.parent()) {
+            let Some(parent) = self.headers.lock().header(&header.parent()).cloned() else { break };
+            // No retarget makes a block more than four times easier than its parent; nor do we believe a stranger's.
+            let claimed = work(&header);
+            if !peer.kind.is_own() && claimed + claimed + claimed + claimed < work(&parent) {
                 break;
             }
+            let Ok(_permit) = self.work_checks.acquire().await else { return };
             let (chain, candidate) = (self.chain.clone(), header.clone());
-            let checked = tokio::task::spawn_blocking(move || chain.check_work(&candidate)).await;
-            match checked {
+            match tokio::task::spawn_blocking(move || chain.check_work(&candidate)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(finding)) => {
                     tracing::warn!(chain = self.name(), peer = peer.name(), %finding, "a header without its work");
@@ -262,8 +285,7 @@ impl Relay {
                     return;
                 }
             }
-            let work = work(&header);
-            if self.headers.lock().insert(hash, header, work) == Inserted::Tip {
+            if self.headers.lock().insert(hash, header, claimed) == Inserted::Tip {
                 tracing::info!(chain = self.name(), peer = peer.name(), tip = %hash, "new tip announced");
             }
             self.learn(&peer, hash);

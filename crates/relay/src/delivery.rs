@@ -14,7 +14,7 @@ use protocol::{
     delivery::{Tracker, WithheldReason},
     verdict::{Answer, Judgement},
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use wire::BlockHash;
 
 use crate::Source;
@@ -38,8 +38,6 @@ pub struct Delivery {
     plan: Mutex<Option<Arc<Plan>>>,
     /// Counts changes, for those who wait for one.
     changes: watch::Sender<u64>,
-    /// Wakes those who wait before they ask a node again.
-    nudge: Notify,
 }
 
 /// Everything that becomes known.
@@ -63,6 +61,8 @@ pub(crate) struct State {
     pub(crate) crashes: u32,
     /// Another delivery of the same block, in other bytes, that takes care of the peers.
     pub(crate) peers_by: Option<Arc<Delivery>>,
+    /// Whether the block was held against the blocks before it, which must be known for that.
+    pub(crate) held_against_parent: bool,
     /// Whether metrics and log have it.
     pub(crate) summed_up: bool,
     /// Whether nothing more happens to it.
@@ -142,6 +142,7 @@ impl Delivery {
             repeats: 0,
             crashes: 0,
             peers_by: None,
+            held_against_parent: false,
             summed_up: false,
             retired: false,
             replaced: false,
@@ -157,7 +158,6 @@ impl Delivery {
             state: Mutex::new(state),
             plan: Mutex::default(),
             changes: watch::Sender::new(0),
-            nudge: Notify::new(),
         }
     }
 
@@ -193,12 +193,16 @@ impl Delivery {
             let open = |node: &&mut NodeVerdict| node.judgement.as_ref().is_some_and(|last| !last.is_final());
             state.nodes.iter_mut().filter(open).for_each(|node| node.judgement = None);
         });
-        self.nudge.notify_waiters();
     }
 
-    /// Waits until the block is handed in again.
-    pub(crate) async fn nudged(&self) {
-        self.nudge.notified().await;
+    /// How often the block was handed in again so far.
+    pub(crate) fn repeats(&self) -> u64 {
+        self.read(|state| state.repeats)
+    }
+
+    /// Waits until the block is handed in more often than that.
+    pub(crate) async fn repeated(&self, seen: u64) {
+        self.until(|state| state.repeats > seen).await;
     }
 
     pub(crate) fn since_received(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chain::IndexedBlock;
+use chain::{Finding, IndexedBlock};
 use net::{LaneFull, Packet, Plan, Withdrawn};
 use protocol::{
     book::Kind,
@@ -43,6 +43,9 @@ impl Relay {
         if let Some(other) = self.carrier(delivery) {
             tracing::info!(chain = self.name(), block = %block.hash, "another form of a block that peers already get");
             return delivery.update(|state| state.peers_by = Some(other));
+        }
+        if self.contradicts_its_parent(delivery, block) {
+            return;
         }
         self.shelve(block);
         self.withdraw_superseded(delivery, block);
@@ -143,6 +146,7 @@ impl Relay {
                 let outcome = delivery.update(|state| state.tracker.already_had(peer.id, peer.name(), now));
                 self.settled(delivery, peer, outcome);
             }
+            _ if self.contradicts_its_parent(delivery, block) => withhold(WithheldReason::Finding),
             Obstacle::ParentFirst(parent) => self.send(delivery, block, peer, Some(&parent)),
             Obstacle::None => self.send(delivery, block, peer, None),
         }
@@ -179,6 +183,40 @@ impl Relay {
             }
             _ => Obstacle::Withhold(WithheldReason::ParentUnknown),
         }
+    }
+
+    /// Looks for what an inspection cannot see, because it takes the blocks before, as soon as these are known: a
+    /// finding keeps the block off P2P. Looks once per delivery.
+    fn contradicts_its_parent(&self, delivery: &Arc<Delivery>, block: &IndexedBlock) -> bool {
+        if delivery.read(|state| state.held_against_parent) {
+            return delivery.read(|state| state.kept_off_p2p == Some(WithheldReason::Finding));
+        }
+        let (height, median) = {
+            let headers = self.headers.lock();
+            let Some(height) = headers.height(&delivery.parent) else { return false };
+            (height.saturating_add(1), headers.median_time_past(delivery.parent))
+        };
+        let time = block.header.time();
+        let too_old = median.filter(|median| time <= *median).map(|median| {
+            let expected = format!("a time above {median}, the median of the eleven blocks before");
+            Finding::error("time-too-old", expected, time.to_string())
+        });
+        let misplaced = block.height.filter(|said| *said != height).map(|said| {
+            Finding::error("bad-cb-height", format!("{height}, one above the parent"), said.to_string())
+        });
+        let findings: Vec<_> = too_old.into_iter().chain(misplaced).collect();
+        let contradicts = !findings.is_empty();
+        for finding in &findings {
+            tracing::warn!(chain = self.name(), block = %block.hash, %finding, "finding");
+        }
+        delivery.update(|state| {
+            state.held_against_parent = true;
+            state.findings.extend(findings);
+        });
+        if contradicts {
+            self.keep_off_p2p(delivery, WithheldReason::Finding);
+        }
+        contradicts
     }
 
     /// Whether a block of ours was sent to a peer, and it has it or will have it before whatever is put into its lane
@@ -237,7 +275,7 @@ impl Relay {
         let packet = Packet::new(self.chain.params().magic, Command::BLOCK, parent.bytes.clone());
         peer.lane.push(Arc::new(Plan { block: None, packets: vec![packet] }))?;
         tracing::debug!(chain = self.name(), peer = peer.name(), parent = %parent.hash, "parent first");
-        self.learn(peer, parent.hash);
+        peer.chain.lock().assume(parent.hash);
         Ok(())
     }
 

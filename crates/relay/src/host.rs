@@ -2,20 +2,23 @@
 
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use chain::IndexedBlock;
+use futures_util::FutureExt;
 use net::{Closed, Connection, Host};
 use protocol::{
     PeerId,
+    delivery::{Outcome, Stages, Tracker},
     headers::PeerChain,
     session::{Event, Introduction, Session, Shelf, Via},
 };
 use wire::{BlockHash, Header, NetworkAddress};
 
-use crate::{Ended, Peer, PeerNotice, PeerSpec, Relay};
+use crate::{Delivery, Ended, Peer, PeerNotice, PeerSpec, Relay};
 
 /// How many times the chain's largest payload a lane holds.
 const LANE_PAYLOADS: usize = 4;
@@ -35,8 +38,14 @@ impl Relay {
         let (relay, connected) = (self.clone(), peer.clone());
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
+            let conversation = AssertUnwindSafe(relay.converse(&connected)).catch_unwind();
             let ended = tokio::select! {
-                ended = relay.converse(&connected) => ended,
+                ended = conversation => ended.unwrap_or_else(|_| {
+                    // What the peer said, or the block that it was sent, may be the cause.
+                    tracing::error!(chain = relay.name(), peer = connected.name(), "a connection's task crashed");
+                    relay.note_crash();
+                    Ended::Closed(Closed::Io(std::io::Error::other("the connection's task crashed")))
+                }),
                 () = stop.cancelled() => Ended::Closed(Closed::Asked),
             };
             relay.ended(&connected, ended);
@@ -162,11 +171,14 @@ impl Host for PeerHost {
             Event::Headers { headers, via } => relay.headers_from(&peer, headers, via),
             Event::Pong(nonce) => {
                 for delivery in relay.live().iter().filter(|delivery| delivery.barrier == nonce) {
-                    let outcome = delivery.update(|state| state.tracker.pong(id, now));
-                    relay
-                        .metrics
-                        .delivery_stage("processed", now.saturating_duration_since(delivery.received_at));
-                    relay.settled(delivery, &peer, outcome);
+                    self.stage(
+                        id,
+                        delivery,
+                        "processed",
+                        now,
+                        |stages| stages.processed,
+                        |tracker| tracker.pong(id, now),
+                    );
                 }
             }
             Event::RoundTrip(round_trip) => peer.update_info(|info| info.round_trip = Some(round_trip)),
@@ -191,14 +203,32 @@ impl Host for PeerHost {
     }
 
     fn written(&self, id: PeerId, block: BlockHash, handed: Instant, now: Instant) {
-        self.stage(id, block, "written", now, |tracker| tracker.written(id, handed, now));
+        for delivery in self.0.live().iter().filter(|delivery| delivery.block() == block) {
+            self.stage(
+                id,
+                delivery,
+                "written",
+                now,
+                |stages| stages.written,
+                |tracker| tracker.written(id, handed, now),
+            );
+        }
     }
 
     fn acked(&self, id: PeerId, block: BlockHash, now: Instant) {
-        self.stage(id, block, "acked", now, |tracker| {
-            tracker.acked(id, now);
-            None
-        });
+        for delivery in self.0.live().iter().filter(|delivery| delivery.block() == block) {
+            self.stage(
+                id,
+                delivery,
+                "acked",
+                now,
+                |stages| stages.acked,
+                |tracker| {
+                    tracker.acked(id, now);
+                    None
+                },
+            );
+        }
     }
 
     fn sent(&self, bytes: usize) {
@@ -225,25 +255,35 @@ impl PeerHost {
                 relay.settled(delivery, peer, outcome);
             }
         }
-        relay.learn(peer, block);
+        if via.is_proof() {
+            relay.learn(peer, block);
+        } else {
+            peer.chain.lock().assume(block);
+        }
         relay.catch_up(peer);
     }
 
+    /// Notes that a delivery has passed a stage; it is counted the first time only.
     fn stage(
         &self,
         id: PeerId,
-        block: BlockHash,
-        stage: &'static str,
+        delivery: &Delivery,
+        name: &'static str,
         now: Instant,
-        note: impl Fn(&mut protocol::delivery::Tracker) -> Option<protocol::delivery::Outcome>,
+        passed: impl Fn(Stages) -> Option<Instant>,
+        note: impl FnOnce(&mut Tracker) -> Option<Outcome>,
     ) {
         let relay = &self.0;
-        for delivery in relay.live().iter().filter(|delivery| delivery.block() == block) {
-            let outcome = delivery.update(|state| note(&mut state.tracker));
-            relay.metrics.delivery_stage(stage, now.saturating_duration_since(delivery.received_at));
-            if let Some(peer) = relay.peers.get(id) {
-                relay.settled(delivery, &peer, outcome);
-            }
+        let (is_new, outcome) = delivery.update(|state| {
+            let before = state.tracker.stages(id).and_then(&passed);
+            let outcome = note(&mut state.tracker);
+            (before.is_none() && state.tracker.stages(id).and_then(&passed).is_some(), outcome)
+        });
+        if is_new {
+            relay.metrics.delivery_stage(name, now.saturating_duration_since(delivery.received_at));
+        }
+        if let Some(peer) = relay.peers.get(id) {
+            relay.settled(delivery, &peer, outcome);
         }
     }
 }

@@ -51,13 +51,15 @@ pub struct Node {
     primary: bool,
     p2p: Option<String>,
     status: Mutex<NodeStatus>,
+    /// Held while headers are fetched from it, so that two do not fetch the same.
+    pub(crate) fetching: tokio::sync::Mutex<()>,
 }
 
 impl Node {
     /// A node of which nothing is known yet. `p2p` is the address under which it is also a peer.
     pub fn new(client: Client, primary: bool, p2p: Option<String>) -> Self {
         let status = NodeStatus { health: NodeHealth::Unknown, since: Instant::now(), tip: None };
-        Self { client, primary, p2p, status: Mutex::new(status) }
+        Self { client, primary, p2p, status: Mutex::new(status), fetching: tokio::sync::Mutex::default() }
     }
 
     /// Its name in configuration, reports and metrics.

@@ -1,7 +1,8 @@
 //! From one block to every node, and what their answers amount to.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use protocol::{
     delivery::WithheldReason,
     verdict::{self, Answer, Judgement, Position, Reading},
@@ -24,23 +25,40 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// until the next start, if no other node has it.
 const PERSIST: Duration = Duration::from_secs(30 * 60);
 
+/// How many crashes of one submit are borne.
+const CRASHES: usize = 3;
+
 /// JSON-RPC's code for "no such block" in `getblockheader`.
 const NOT_FOUND: i64 = -5;
 
 impl Relay {
-    /// Gives a block to one node and stays with it until its judgement is final.
+    /// Gives a block to one node. Should that crash, the delivery says so, and begins again.
     pub(crate) async fn submit_to_node(
         self: Arc<Self>,
         node: Arc<Node>,
         delivery: Arc<Delivery>,
         request: SubmitRequest,
     ) {
-        let mut patience = Patience { give_up: Instant::now() + PERSIST, pause: PAUSE.0 };
+        for _ in 0..CRASHES {
+            let submit = AssertUnwindSafe(self.stay_with(&node, &delivery, &request)).catch_unwind();
+            if submit.await.is_ok() {
+                return;
+            }
+            let reason = "submitting to the node crashed in the program; please report the log".to_owned();
+            self.judged(&node, &delivery, &Judgement::Unanswered { kind: "crashed".into(), reason });
+            sleep(PAUSE.1).await;
+        }
+    }
+
+    /// Stays with a node until its judgement of a block is final.
+    async fn stay_with(&self, node: &Node, delivery: &Arc<Delivery>, request: &SubmitRequest) {
+        let mut patience = Patience { give_up: Instant::now() + PERSIST, pause: PAUSE.0, repeats: 0 };
         loop {
-            let answer = self.submit_once(&node, &delivery, &request).await;
-            let judgement = self.judge(&node, &delivery, &answer, &mut patience).await;
-            self.judged(&node, &delivery, &judgement);
-            if judgement.is_final() || !patience.wait(&delivery).await {
+            patience.repeats = delivery.repeats();
+            let answer = self.submit_once(node, delivery, request).await;
+            let judgement = self.judge(node, delivery, &answer, &mut patience).await;
+            self.judged(node, delivery, &judgement);
+            if judgement.is_final() || !patience.wait(delivery).await {
                 return;
             }
         }
@@ -59,6 +77,7 @@ impl Relay {
             return judgement;
         }
         loop {
+            patience.repeats = delivery.repeats();
             let error = match position(node, delivery.block()).await {
                 Ok(position) => return verdict::judge(answer, position),
                 Err(error) => error,
@@ -138,6 +157,7 @@ impl Relay {
     fn give_up_if_refused(&self, delivery: &Arc<Delivery>) {
         if delivery.read(|state| state.carries && state.is_refused_for_good()) {
             self.shelf.lock().remove(&delivery.block());
+            self.headers.lock().forget(&delivery.block());
             self.keep_off_p2p(delivery, WithheldReason::Refused);
             delivery.update(|state| state.carries = false);
         }
@@ -156,6 +176,8 @@ impl Relay {
 struct Patience {
     give_up: Instant,
     pause: Duration,
+    /// How often the block had been handed in again when the node was last asked.
+    repeats: u64,
 }
 
 impl Patience {
@@ -166,7 +188,7 @@ impl Patience {
         }
         tokio::select! {
             () = sleep(self.pause) => self.pause = (self.pause * 2).min(PAUSE.1),
-            () = delivery.nudged() => self.pause = PAUSE.0,
+            () = delivery.repeated(self.repeats) => self.pause = PAUSE.0,
         }
         true
     }

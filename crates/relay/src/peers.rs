@@ -99,6 +99,8 @@ pub struct Peer {
     score: AtomicU32,
     info: Mutex<PeerInfo>,
     pub(crate) chain: Mutex<PeerChain>,
+    /// Held while headers that it announced are looked into.
+    pub(crate) lesson: Arc<tokio::sync::Mutex<()>>,
     audience: Mutex<Audience>,
 }
 
@@ -210,6 +212,7 @@ impl PeerTable {
             score: AtomicU32::new(spec.score),
             info: Mutex::default(),
             chain: Mutex::default(),
+            lesson: Arc::default(),
             audience: Mutex::default(),
         });
         self.all.lock().insert(peer.id, peer.clone());
@@ -294,6 +297,22 @@ mod tests {
         assert_eq!(order(&table), ["node", "b", "d", "c"]);
         table.remove(low.id);
         assert_eq!(order(&table), ["node", "b", "c"]);
+    }
+
+    #[test]
+    fn whoever_begins_to_listen_after_the_end_is_told_of_it() {
+        let table = PeerTable::new(0);
+        let peer = add(&table, "a", Kind::Discovered, 0);
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listener = |name: &'static str| {
+            let heard = heard.clone();
+            move |notice| heard.lock().push((name, matches!(notice, PeerNotice::Ended(_))))
+        };
+        peer.listen(listener("first"));
+        peer.notify(PeerNotice::Ready);
+        peer.notify(PeerNotice::Ended(Arc::new(Ended::Closed(Closed::ByPeer))));
+        peer.listen(listener("second"));
+        assert_eq!(*heard.lock(), [("first", false), ("first", true), ("second", true)]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use protocol::{
     headers::HeaderView,
 };
 use rpc::SubmitRequest;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
@@ -58,8 +59,8 @@ pub struct Relay {
     /// Deliveries that may still change, oldest first.
     pub(crate) live: Mutex<Vec<Arc<Delivery>>>,
     pub(crate) shelf: Mutex<Shelved>,
-    /// Held while headers are fetched from a node, so that two do not fetch the same.
-    pub(crate) fetching: tokio::sync::Mutex<()>,
+    /// Strangers' headers are checked for work two at a time, so that they do not keep our own block waiting.
+    pub(crate) work_checks: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -116,7 +117,7 @@ impl Relay {
             recent: Mutex::new(Recent::new(REMEMBERED)),
             live: Mutex::default(),
             shelf: Mutex::default(),
-            fetching: tokio::sync::Mutex::default(),
+            work_checks: Semaphore::new(2),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
@@ -282,8 +283,7 @@ impl Relay {
         });
     }
 
-    fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, mut inspection: Inspection) {
-        inspection.findings.extend(inspection.block.as_ref().and_then(|block| self.too_old(block)));
+    fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, inspection: Inspection) {
         for finding in &inspection.findings {
             tracing::warn!(chain = self.name(), block = %delivery.block(), %finding, severity = ?finding.severity, "finding");
         }
@@ -303,14 +303,6 @@ impl Relay {
             _ => self.keep_off_p2p(delivery, WithheldReason::Finding),
         }
         delivery.update(|state| state.inspected = Some(after));
-    }
-
-    /// What an inspection cannot see, because it takes the blocks before: a time that peers punish.
-    fn too_old(&self, block: &IndexedBlock) -> Option<Finding> {
-        let median = self.headers.lock().median_time_past(block.header.parent())?;
-        let time = block.header.time();
-        let expected = || format!("a time above {median}, the median of the eleven blocks before");
-        (time <= median).then(|| Finding::error("time-too-old", expected(), time.to_string()))
     }
 
     /// Puts a sound block where peers can ask for it.

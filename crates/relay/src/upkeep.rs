@@ -1,16 +1,21 @@
 //! What time does: deliveries expire, are summed up and retire.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use futures_util::FutureExt;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{Delivery, Relay};
 
 /// How often to look.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How long to pause after a crash.
+const PAUSE_AFTER_CRASH: Duration = Duration::from_secs(1);
 
 /// How long a delivery is kept alive for late news (a reconnected node, an upgrade from unproven to accepted), once
 /// everyone has answered.
@@ -20,7 +25,19 @@ const LINGER: Duration = Duration::from_secs(120);
 const OLDEST: Duration = Duration::from_secs(30 * 60);
 
 impl Relay {
+    /// Runs for ever. A crash in here would leave deliveries open that should expire: it is noted, and the work taken
+    /// up again.
     pub(crate) async fn upkeep(self: Arc<Self>) {
+        loop {
+            if AssertUnwindSafe(self.clone().look_after()).catch_unwind().await.is_err() {
+                tracing::error!(chain = self.name(), "the upkeep of deliveries crashed; it begins again");
+                self.note_crash();
+            }
+            sleep(PAUSE_AFTER_CRASH).await;
+        }
+    }
+
+    async fn look_after(self: Arc<Self>) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -119,6 +119,11 @@ impl Tracker {
         delivery.is_none_or(|delivery| matches!(delivery.outcome, Some(Outcome::Withheld { .. })))
     }
 
+    /// The stages that a peer's delivery has passed.
+    pub fn stages(&self, peer: PeerId) -> Option<Stages> {
+        self.deliveries.iter().find(|delivery| delivery.peer == peer).map(|delivery| delivery.stages)
+    }
+
     /// Whether anything is recorded about a peer.
     pub fn knows(&self, peer: PeerId) -> bool {
         self.deliveries.iter().any(|delivery| delivery.peer == peer)

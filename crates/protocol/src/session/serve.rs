@@ -5,36 +5,47 @@
 
 use std::time::{Duration, Instant};
 
-use wire::{BlockTxn, GetBlockTxn, InvItem, Message};
+use wire::{BlockTxn, GetBlockTxn, GetHeaders, InvItem, Message};
 
 use super::{Disconnect, Event, Session, Shelf, State};
 
 /// How many block bodies a peer may ask for before it has to wait for [`REFILL`]. A daemon asks for each block once.
-const BURST: u32 = 32;
+const BODIES: u32 = 32;
 
-/// How long it takes until another body may be asked for.
+/// How many times a peer may ask for headers before it has to wait for [`REFILL`]. A daemon asks when it connects, and
+/// again when it is told of a block whose parent it lacks.
+const HEADERS: u32 = 8;
+
+/// How long it takes until a peer may ask once more.
 const REFILL: Duration = Duration::from_secs(1);
 
-/// How many bodies a peer may still ask for. A `getdata` of 37 bytes can make us send megabytes; this is what keeps
-/// that from being of use to anyone.
+/// How often a peer may still ask for something that costs us much more than the question costs it.
 pub(super) struct Allowance {
+    /// What it begins with, and never exceeds.
+    burst: u32,
     left: u32,
     since: Instant,
 }
 
 impl Allowance {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { left: BURST, since: now }
+    /// For block bodies: a `getdata` of 37 bytes can make us send megabytes.
+    pub(super) fn of_bodies(now: Instant) -> Self {
+        Self { burst: BODIES, left: BODIES, since: now }
+    }
+
+    /// For headers: a `getheaders` of 69 bytes can make us send 160 kB, and holds the header view while it is answered.
+    pub(super) fn of_headers(now: Instant) -> Self {
+        Self { burst: HEADERS, left: HEADERS, since: now }
     }
 
     fn take(&mut self, now: Instant) -> bool {
         let earned = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
         match u32::try_from(earned) {
-            Ok(earned) if self.left.saturating_add(earned) < BURST => {
+            Ok(earned) if self.left.saturating_add(earned) < self.burst => {
                 self.left += earned;
                 self.since += REFILL * earned;
             }
-            _ => (self.left, self.since) = (BURST, now),
+            _ => (self.left, self.since) = (self.burst, now),
         }
         let granted = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -47,6 +58,14 @@ impl Session {
         match &mut self.state {
             State::Ready(steady) => steady.served.take(now),
             _ => false,
+        }
+    }
+
+    /// Answers even with nothing, but not beyond the allowance: the shelf is not asked then.
+    pub(super) fn serve_headers(&mut self, request: &GetHeaders, shelf: &dyn Shelf, now: Instant) {
+        let State::Ready(steady) = &mut self.state else { return };
+        if steady.headers_served.take(now) {
+            self.send(Message::Headers(shelf.headers_after(&request.locator, request.stop)));
         }
     }
 

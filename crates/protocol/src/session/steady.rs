@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use wire::{BlockHash, GetHeaders, Message};
 
-use super::{Disconnect, Event, Session, Shelf, State, Via};
+use super::{Disconnect, Event, Session, Shelf, State, Via, serve::Allowance};
 
 /// How many undecodable messages are too many. Each intelligible one forgives one.
 const GARBAGE_LIMIT: u32 = 10;
@@ -19,7 +19,8 @@ pub(super) struct Steady {
     asked: Option<Instant>,
     /// What could not be asked yet: it was too early to ask again, or we knew no chain to ask about.
     wanted: Option<Question>,
-    pub(super) served: super::serve::Allowance,
+    pub(super) served: Allowance,
+    pub(super) headers_served: Allowance,
 }
 
 /// Why to ask a peer for headers.
@@ -38,8 +39,14 @@ enum Ping {
 
 impl Steady {
     pub(super) fn new(now: Instant) -> Self {
-        let served = super::serve::Allowance::new(now);
-        Self { ping: Ping::Idle { since: now }, garbage: 0, asked: None, wanted: None, served }
+        Self {
+            ping: Ping::Idle { since: now },
+            garbage: 0,
+            asked: None,
+            wanted: None,
+            served: Allowance::of_bodies(now),
+            headers_served: Allowance::of_headers(now),
+        }
     }
 
     /// Whether that was one too many.
@@ -74,10 +81,7 @@ impl Session {
             }
             Message::GetData(items) => self.serve_data(&items, shelf, now),
             Message::GetBlockTxn(request) => self.serve_transactions(request, shelf, now),
-            Message::GetHeaders(request) => {
-                let headers = shelf.headers_after(&request.locator, request.stop);
-                self.send(Message::Headers(headers));
-            }
+            Message::GetHeaders(request) => self.serve_headers(&request, shelf, now),
             Message::SendCompact(offer) => {
                 self.emit(Event::OffersCompact { announce: offer.announce, version: offer.version });
             }

@@ -3,6 +3,7 @@
 use wire::{BlockTxn, GetBlockTxn, GetHeaders, InvItem};
 
 use super::*;
+use crate::headers::HeaderView;
 
 /// The types by which litecoinds ask for blocks: plain, compact, with witness, with witness and MWEB.
 const BLOCK_REQUESTS: [u32; 4] = [2, 4, 0x4000_0002, 0x6000_0002];
@@ -112,4 +113,53 @@ fn getheaders_is_answered_even_if_with_nothing() {
     let header = block().header.clone();
     talk.shelf.headers = vec![header.clone()];
     assert_eq!(talk.hear(Message::GetHeaders(request)), answer(vec![header]));
+}
+
+#[test]
+fn a_peer_gets_headers_8_times_and_then_once_a_second_and_silence_beyond() {
+    let mut talk = Talk::ready();
+    let request = GetHeaders { protocol: 70_017, locator: vec![hash(b"?")], stop: BlockHash::ZERO };
+    let mut answers = |time| {
+        talk.now += time;
+        let outputs = (0..20).flat_map(|_| talk.hear(Message::GetHeaders(request.clone())));
+        commands(&outputs.collect::<Vec<_>>())
+    };
+    assert_eq!(answers(Duration::ZERO), ["headers"; 8]);
+    assert_eq!(answers(Duration::from_millis(999)), [] as [&str; 0]);
+    assert_eq!(answers(Duration::from_millis(1001)), ["headers"; 2]);
+    assert_eq!(answers(Duration::from_secs(1_000_000)), ["headers"; 8], "no more than at the start");
+}
+
+#[test]
+fn headers_and_bodies_have_allowances_of_their_own() {
+    let (mut talk, block) = with_block();
+    let request = GetHeaders { protocol: 70_017, locator: vec![hash(b"?")], stop: BlockHash::ZERO };
+    for _ in 0..9 {
+        talk.hear(Message::GetHeaders(request.clone()));
+    }
+    assert_eq!(talk.hear(Message::GetHeaders(request)), []);
+    assert_eq!(commands(&talk.hear(getdata(2, &[block.hash]))), ["block"]);
+}
+
+#[test]
+fn the_headers_after_a_locator_follow_its_newest_block_in_whatever_order_it_stands() {
+    let header = |parent: BlockHash, nonce: u32| {
+        let mut bytes = [0; 80];
+        bytes[4..36].copy_from_slice(parent.as_wire());
+        bytes[76..].copy_from_slice(&nonce.to_le_bytes());
+        Header::new(bytes)
+    };
+    let name = |n: u32| hash(&n.to_le_bytes());
+    let work = chain::Target::from_compact(0x207f_ffff).unwrap().work();
+    let mut view = HeaderView::new();
+    view.anchor(name(0), header(BlockHash::ZERO, 0), 100);
+    for n in 1..=10 {
+        view.insert(name(n), header(name(n - 1), n), work);
+    }
+    let nonces = |locator: &[BlockHash], stop| -> Vec<_> {
+        view.after(locator, stop).iter().map(|header| header.fixed()[76]).collect()
+    };
+    assert_eq!(nonces(&[name(2), hash(b"?"), name(7)], BlockHash::ZERO), [8, 9, 10]);
+    assert_eq!(nonces(&[name(7), name(2)], name(8)), [8]);
+    assert_eq!(nonces(&[name(7)], name(2)), [8, 9, 10], "a stop below is never met");
 }
