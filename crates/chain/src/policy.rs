@@ -31,7 +31,7 @@ pub struct SessionPolicy {
     pub strictly_more_work: bool,
     /// How long the handshake may take.
     pub handshake_timeout: Duration,
-    /// How often to ping a peer of which nothing else is heard.
+    /// How long after a pong the next ping is due.
     pub ping_interval: Duration,
     /// How long a pong may take. The daemons themselves allow 20 minutes and may stall for seconds while they validate.
     pub pong_timeout: Duration,
