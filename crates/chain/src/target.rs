@@ -145,10 +145,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_bits_make_it_panic_and_a_lower_target_is_more_work(a: u32, b: u32) {
-            if let (Ok(a), Ok(b)) = (Target::from_compact(a), Target::from_compact(b)) {
-                if a < b {
-                    prop_assert!(a.work() >= b.work());
-                }
+            if let (Ok(a), Ok(b)) = (Target::from_compact(a), Target::from_compact(b))
+                && a < b
+            {
+                prop_assert!(a.work() >= b.work());
             }
         }
     }
