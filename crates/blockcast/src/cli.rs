@@ -145,7 +145,7 @@ pub(crate) struct Completions {
 }
 
 const RUN_HELP: &str = "\
-The first SIGTERM or SIGINT lets running deliveries finish, for at most 10 seconds; a second one ends at once. What no
+The first SIGTERM or SIGINT lets running deliveries finish, for at most 8 seconds; a second one ends at once. What no
 node has by then is in the journal and is sent again at the next start.
 
 Exit status: 0 ended by a signal, 1 failed, 2 not a valid command line, 78 bad configuration.

@@ -39,7 +39,10 @@ fn filter(level: LogLevel) -> Targets {
         LevelFilter::DEBUG => LevelFilter::INFO,
         quieter => quieter.min(LevelFilter::WARN),
     };
-    Targets::new().with_default(ours).with_targets(TALKATIVE.map(|library| (library, theirs)))
+    // To actix's HTTP, whatever a port scanner sends is an error; the caller is told, and nobody else need know.
+    let strangers = if ours >= LevelFilter::DEBUG { theirs } else { LevelFilter::OFF };
+    let libraries = TALKATIVE.map(|library| (library, theirs));
+    Targets::new().with_default(ours).with_targets(libraries).with_target("actix_http", strangers)
 }
 
 /// A panic, which the supervisor survives, is a line of the log like any other, in its form.
@@ -76,7 +79,11 @@ mod tests {
             let filter = filter(level);
             for shown in [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE] {
                 assert_eq!(filter.would_enable("relay::nodes", &shown), shown <= ours, "{level} {shown}");
-                assert_eq!(filter.would_enable("actix_http::h1", &shown), shown <= theirs, "{level} {shown}");
+                assert_eq!(
+                    filter.would_enable("actix_server::builder", &shown),
+                    shown <= theirs,
+                    "{level} {shown}"
+                );
             }
         }
     }

@@ -222,7 +222,7 @@ pub struct Peers {
     pub enabled: bool,
     /// How many peers to hold, fixed ones included, our own nodes not; 1 to 1000, 20 by default.
     pub max: usize,
-    /// With fewer than this the chain is reported as degraded; at most `max`. 5 by default, or `max` if that is
+    /// With fewer than this the chain counts as unhealthy; at most `max`. 5 by default, or `max` if that is
     /// smaller.
     pub min: usize,
     /// How many peers are never pushed to, so that their announcement of our block proves that the network has

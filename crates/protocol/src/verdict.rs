@@ -24,8 +24,10 @@ pub enum Answer {
         /// Its message.
         message: String,
     },
-    /// No answer: the connection failed or the deadline passed. The node may have the block all the same.
+    /// No answer: the connection failed or the deadline passed.
     Nothing {
+        /// Whether the node may have the block all the same. If not, it need not be asked for it.
+        maybe_done: bool,
         /// Why, as a stable word: `timeout`, `refused`, `unauthorized`, ...
         kind: &'static str,
         /// Why, for people.
@@ -138,7 +140,8 @@ pub fn read(answer: &Answer) -> Reading {
             _ => Reading::Final(judge(answer, Position::Unknown)),
         },
         Answer::Error { .. } => Reading::Final(judge(answer, Position::Unknown)),
-        Answer::Nothing { .. } => Reading::AskPosition,
+        Answer::Nothing { maybe_done: true, .. } => Reading::AskPosition,
+        Answer::Nothing { .. } => Reading::Final(judge(answer, Position::Unknown)),
     }
 }
 
@@ -170,7 +173,7 @@ pub fn judge(answer: &Answer, position: Position) -> Judgement {
         }
         (Answer::Nothing { .. }, Position::Active) => Judgement::Accepted,
         (Answer::Nothing { .. }, Position::Side) => Judgement::Inconclusive,
-        (Answer::Nothing { kind, message }, Position::Unknown | Position::Invalid) => {
+        (Answer::Nothing { kind, message, .. }, Position::Unknown | Position::Invalid) => {
             Judgement::Unanswered { kind: (*kind).into(), reason: message.clone() }
         }
     }
@@ -190,7 +193,7 @@ mod tests {
     }
 
     fn nothing() -> Answer {
-        Answer::Nothing { kind: "timeout", message: "no answer within 30 s".into() }
+        Answer::Nothing { maybe_done: true, kind: "timeout", message: "no answer within 30 s".into() }
     }
 
     fn refused(reason: &str, masked: bool) -> Judgement {
@@ -233,6 +236,8 @@ mod tests {
         for answer in [word("duplicate"), word("inconclusive"), nothing()] {
             assert_eq!(read(&answer), Reading::AskPosition, "{answer:?}");
         }
+        let unsent = Answer::Nothing { maybe_done: false, kind: "refused", message: "nobody listens".into() };
+        assert!(matches!(read(&unsent), Reading::Final(Judgement::Unanswered { .. })));
     }
 
     #[test]

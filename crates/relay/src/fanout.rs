@@ -44,9 +44,6 @@ impl Relay {
             tracing::info!(chain = self.name(), block = %block.hash, "another form of a block that peers already get");
             return delivery.update(|state| state.peers_by = Some(other));
         }
-        if self.contradicts_its_parent(delivery, block) {
-            return;
-        }
         self.shelve(block);
         self.withdraw_superseded(delivery, block);
         let parent_known = {
@@ -187,7 +184,7 @@ impl Relay {
 
     /// Looks for what an inspection cannot see, because it takes the blocks before, as soon as these are known: a
     /// finding keeps the block off P2P. Looks once per delivery.
-    fn contradicts_its_parent(&self, delivery: &Arc<Delivery>, block: &IndexedBlock) -> bool {
+    pub(crate) fn contradicts_its_parent(&self, delivery: &Arc<Delivery>, block: &IndexedBlock) -> bool {
         if delivery.read(|state| state.held_against_parent) {
             return delivery.read(|state| state.kept_off_p2p == Some(WithheldReason::Finding));
         }

@@ -87,6 +87,19 @@ impl Node {
         self.status.lock().clone()
     }
 
+    /// Waits until the node is ready for blocks after it was not, as its warm connections find out first.
+    pub(crate) async fn is_back(&self) {
+        let mut readiness = self.client.readiness();
+        readiness.mark_unchanged();
+        while readiness.changed().await.is_ok() {
+            if readiness.borrow().is_ready() {
+                return;
+            }
+        }
+        // Nobody watches the node: it will not be told.
+        std::future::pending().await
+    }
+
     /// It answered; returns whether its tip is another than before.
     pub(crate) fn answered(&self, tip: NodeTip) -> bool {
         let changed = self.change(NodeHealth::Up);

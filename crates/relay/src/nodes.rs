@@ -19,7 +19,7 @@ use crate::{Delivery, Node, Relay};
 const ROUND: Duration = Duration::from_secs(4);
 
 /// The wait between rounds: from the first to the second value, doubling.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 /// How long a node is asked again that did not answer, or lacked the parent. Beyond that the journal holds the block
 /// until the next start, if no other node has it.
@@ -58,7 +58,7 @@ impl Relay {
             let answer = self.submit_once(node, delivery, request).await;
             let judgement = self.judge(node, delivery, &answer, &mut patience).await;
             self.judged(node, delivery, &judgement);
-            if judgement.is_final() || !patience.wait(delivery).await {
+            if judgement.is_final() || !patience.wait(node, delivery).await {
                 return;
             }
         }
@@ -79,16 +79,20 @@ impl Relay {
         loop {
             patience.repeats = delivery.repeats();
             let error = match position(node, delivery.block()).await {
-                Ok(position) => return verdict::judge(answer, position),
+                Ok(position) => {
+                    // It answers again: should it lack the block, there is no reason to keep it waiting.
+                    patience.pause = PAUSE.0;
+                    return verdict::judge(answer, position);
+                }
                 Err(error) => error,
             };
             let (kind, reason) = match answer {
-                Answer::Nothing { kind, message } => (*kind, message.clone()),
+                Answer::Nothing { kind, message, .. } => (*kind, message.clone()),
                 _ => (error.kind(), error.to_string()),
             };
             let unanswered = Judgement::Unanswered { kind: kind.into(), reason };
             self.judged(node, delivery, &unanswered);
-            if !patience.wait(delivery).await {
+            if !patience.wait(node, delivery).await {
                 return unanswered;
             }
         }
@@ -103,7 +107,11 @@ impl Relay {
             Err(error) => {
                 node.failed(error.kind(), error.to_string());
                 self.metrics.node_error(node.name(), error.kind());
-                Answer::Nothing { kind: error.kind(), message: error.to_string() }
+                Answer::Nothing {
+                    maybe_done: error.may_have_been_done(),
+                    kind: error.kind(),
+                    message: error.to_string(),
+                }
             }
         };
         let after = delivery.since_received();
@@ -181,14 +189,16 @@ struct Patience {
 }
 
 impl Patience {
-    /// Waits a little longer each time, or until the block is handed in again; `false` once it is over.
-    async fn wait(&mut self, delivery: &Delivery) -> bool {
+    /// Waits a little longer each time, or until the node is back or the block is handed in again; `false` once it is
+    /// over.
+    async fn wait(&mut self, node: &Node, delivery: &Delivery) -> bool {
         if Instant::now() >= self.give_up {
             return false;
         }
         tokio::select! {
             () = sleep(self.pause) => self.pause = (self.pause * 2).min(PAUSE.1),
             () = delivery.repeated(self.repeats) => self.pause = PAUSE.0,
+            () = node.is_back() => self.pause = PAUSE.0,
         }
         true
     }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use chain::{Chain, Finding, IndexedBlock, Inspection};
-use journal::{Entry, Journal, Key};
+use journal::{Entry, Journal, Key, NotDurable};
 use parking_lot::Mutex;
 use protocol::{
     dedup::{Fingerprint, Recent},
@@ -253,11 +253,24 @@ impl Relay {
                 Err(error) => {
                     let (chain, block) = (relay.name(), delivery.block());
                     tracing::error!(chain, %block, %error, "block is not on disk; it is sent all the same");
+                    if matches!(error, NotDurable::Storage(_)) {
+                        relay.spawn(relay.clone().durable_after_all(delivery.clone()));
+                    }
                     JournalState::NotDurable { why: error.to_string() }
                 }
             };
             delivery.update(|state| state.journal = journal);
         });
+    }
+
+    /// The journal keeps a block that it could not write, and writes it when the disk takes it: then it is durable.
+    async fn durable_after_all(self: Arc<Self>, delivery: Arc<Delivery>) {
+        let mut health = self.journal.watch();
+        let recovered = health.wait_for(|health| health.durable && health.unsaved_blocks == 0).await.is_ok();
+        if recovered {
+            let after = delivery.since_received();
+            delivery.update(|state| state.journal = JournalState::Durable { after });
+        }
     }
 
     /// The journal's key: the chain and the submitted bytes.
@@ -296,10 +309,15 @@ impl Relay {
             state.block = block.clone();
         });
         match block {
-            Some(block) if sound && !delivery.read(State::is_refused_for_good) => {
-                self.deliver_to_peers(delivery, &block);
+            Some(block) if sound => {
+                if self.contradicts_its_parent(delivery, &block) {
+                    // That has kept it off.
+                } else if delivery.read(State::is_refused_for_good) {
+                    self.keep_off_p2p(delivery, WithheldReason::Refused);
+                } else {
+                    self.deliver_to_peers(delivery, &block);
+                }
             }
-            Some(_) if sound => self.keep_off_p2p(delivery, WithheldReason::Refused),
             _ => self.keep_off_p2p(delivery, WithheldReason::Finding),
         }
         delivery.update(|state| state.inspected = Some(after));

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use chain::Finding;
-use protocol::{delivery, verdict::Answer};
+use protocol::{
+    delivery::{self, WithheldReason},
+    verdict::Answer,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -48,7 +51,8 @@ pub struct Report {
     pub kept_off_p2p: Option<&'static str>,
     /// Peers that are proven to have it, whether from us or not.
     pub peers_with_block: usize,
-    /// Peers that it was to reach: all but those from whom it was withheld.
+    /// Peers that it was to reach: all but observers, and none if it is kept off P2P. One that lacks the parent, or
+    /// whose lane is full, counts among them.
     pub peers_addressed: usize,
     /// Peers that it was sent to: those among them that did not have it before their turn came.
     pub peers_sent_to: usize,
@@ -114,6 +118,19 @@ pub struct PeerReport {
 
 impl PeerReport {
     /// Whether the block was put into its lane and not taken out again.
+    /// Whether the peer should have got the block: nothing but our own intention may excuse that it did not.
+    fn was_to_be_reached(&self) -> bool {
+        let intended = [
+            WithheldReason::Observer,
+            WithheldReason::Finding,
+            WithheldReason::Refused,
+            WithheldReason::Superseded,
+        ];
+        let intended = intended.map(WithheldReason::as_str);
+        self.outcome.as_deref() != Some("withheld")
+            || !self.detail.as_deref().is_some_and(|detail| intended.contains(&detail))
+    }
+
     fn was_sent(&self) -> bool {
         self.queued_ms.is_some() && self.outcome.as_deref() != Some("withheld")
     }
@@ -175,7 +192,7 @@ impl Delivery {
             findings: state.findings.clone(),
             kept_off_p2p: state.kept_off_p2p.map(|reason| reason.as_str()),
             peers_with_block: successes,
-            peers_addressed: peers.iter().filter(|peer| peer.outcome.as_deref() != Some("withheld")).count(),
+            peers_addressed: peers.iter().filter(|peer| peer.was_to_be_reached()).count(),
             peers_sent_to: peers.iter().filter(|peer| peer.was_sent()).count(),
             first_echo,
             nodes: state.nodes.iter().map(node).collect(),
@@ -216,7 +233,9 @@ fn node(verdict: &NodeVerdict) -> NodeReport {
         Answer::Null => serde_json::Value::Null,
         Answer::Word(word) => word.as_str().into(),
         Answer::Error { code, message } => serde_json::json!({ "code": code, "message": message }),
-        Answer::Nothing { kind, message } => serde_json::json!({ "unanswered": kind, "message": message }),
+        Answer::Nothing { kind, message, .. } => {
+            serde_json::json!({ "unanswered": kind, "message": message })
+        }
     });
     let masked =
         matches!(verdict.judgement, Some(protocol::verdict::Judgement::Refused { masked: true, .. }));

@@ -1,5 +1,6 @@
 //! The `Authorization` header: made from a password once, or from a cookie file whenever the daemon has a new one.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -112,17 +113,23 @@ impl Credentials {
 
 async fn read_again(path: &Path, last_read: &Mutex<Option<Secret>>) -> Result<HeaderValue, RpcError> {
     let read = timeout(COOKIE_TIME, read_cookie(path)).await;
-    match read.unwrap_or_else(|_| Err(format!("it could not be read within {COOKIE_TIME:?}"))) {
+    let late =
+        || io::Error::new(io::ErrorKind::TimedOut, format!("it could not be read within {COOKIE_TIME:?}"));
+    match read.unwrap_or_else(|_| Err(late())) {
         Ok(cookie) => {
             let cookie = Secret::new(cookie);
             let header = cookie.header.clone();
             *last_read.lock() = Some(cookie);
             Ok(header)
         }
-        Err(reason) => {
+        Err(error) => {
             // The old cookie is worthless once its file is gone: the daemon removes it when it stops.
             *last_read.lock() = None;
-            Err(RpcError::CookieMissing { path: path.to_owned(), reason })
+            let (path, reason) = (path.to_owned(), error.to_string());
+            Err(match error.kind() {
+                io::ErrorKind::PermissionDenied => RpcError::CookieUnreadable { path, reason },
+                _ => RpcError::CookieMissing { path, reason },
+            })
         }
     }
 }
@@ -137,20 +144,21 @@ impl Secret {
 }
 
 /// The cookie file's one line. The error says what is wrong with the file, and quotes nothing of it.
-async fn read_cookie(path: &Path) -> Result<String, String> {
-    let file = tokio::fs::File::open(path).await.map_err(|error| error.to_string())?;
+async fn read_cookie(path: &Path) -> io::Result<String> {
+    let useless = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let file = tokio::fs::File::open(path).await?;
     let mut line = Vec::new();
-    file.take(COOKIE_LIMIT + 1).read_to_end(&mut line).await.map_err(|error| error.to_string())?;
+    file.take(COOKIE_LIMIT + 1).read_to_end(&mut line).await?;
     if line.len() as u64 > COOKIE_LIMIT {
-        return Err(format!("it is over {COOKIE_LIMIT} bytes, a cookie has one short line"));
+        return Err(useless(format!("it is over {COOKIE_LIMIT} bytes, a cookie has one short line")));
     }
-    let line = String::from_utf8(line).map_err(|_| "it is not a text file".to_owned())?;
+    let line = String::from_utf8(line).map_err(|_| useless("it is not a text file".to_owned()))?;
     let line = line.trim_end_matches(['\r', '\n']);
     if line.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(useless("it is empty".to_owned()));
     }
     if !line.contains(':') || line.chars().any(char::is_control) {
-        return Err("it does not hold one line of the form user:password".to_owned());
+        return Err(useless("it does not hold one line of the form user:password".to_owned()));
     }
     Ok(line.to_owned())
 }

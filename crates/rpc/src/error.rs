@@ -80,6 +80,18 @@ pub enum RpcError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The cookie file is there and may not be read. The request did not leave.
+    #[error(
+        "the cookie file {} may not be read: {reason}. Run Blockcast as the node's user or in its group, or give the \
+         node rpcauth and use user and password_file",
+        path.display()
+    )]
+    CookieUnreadable {
+        /// The configured file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
     /// Error -28: the node is starting and answers nothing yet. It passes by itself.
     #[error("the node is still starting: {} (error -28). It will answer when it is ready", excerpt(message))]
     WarmingUp {
@@ -205,6 +217,7 @@ impl RpcError {
             Self::Unauthorized { .. } => "unauthorized",
             Self::Forbidden { .. } => "forbidden",
             Self::CookieMissing { .. } => "cookie_missing",
+            Self::CookieUnreadable { .. } => "cookie_unreadable",
             Self::WarmingUp { .. } => "warming_up",
             Self::Overloaded { .. } => "overloaded",
             Self::Rpc { .. } => "rpc",

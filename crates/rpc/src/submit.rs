@@ -267,6 +267,7 @@ impl Client {
             | RpcError::ConnectTimeout { .. }
             | RpcError::ConnectionLost { .. }
             | RpcError::CookieMissing { .. }
+            | RpcError::CookieUnreadable { .. }
             | RpcError::WarmingUp { .. }
             | RpcError::Overloaded { .. } => Next::AfterPause,
             // A node that has just started may not have written its new cookie yet.

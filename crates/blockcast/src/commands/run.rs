@@ -18,7 +18,10 @@ use crate::{logging, settings};
 
 /// How long running deliveries and their callers are given to finish. Supervisors kill what takes much longer (systemd
 /// after 90 s, containers after 10 s by default); what is not done by then is in the journal.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(8);
+
+/// How much of it is left to the engine when callers have used up theirs.
+const ENGINE_GRACE: Duration = Duration::from_secs(2);
 
 /// File descriptors beyond those for peers and nodes: listeners, HTTP clients (256 per worker are allowed, few are
 /// usual), journal, ledger, log.
@@ -84,7 +87,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let stop = async {
         let deadline = Instant::now() + GRACE;
         // The listeners go first: it is the engine that finds out what their last callers wait for.
-        tokio::join!(handle.stop(GRACE), async {
+        tokio::join!(handle.stop(GRACE.saturating_sub(ENGINE_GRACE)), async {
             if failed.is_none()
                 && let Err(error) = (&mut serving).await
             {

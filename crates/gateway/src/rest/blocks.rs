@@ -42,7 +42,15 @@ pub(super) async fn one(shared: Data<Shared>, hash: Path<String>) -> Result<Http
     let block = hash.parse::<BlockHash>().map_err(|error| {
         Problem::bad_request("bad_hash", error.to_string(), "write the block's hash as the daemons print it")
     })?;
-    let mut reports = reports(&shared, Some(block)).into_iter();
+    let mut reports = reports(&shared, Some(block));
+    // Other bytes with the same header may have been refused since; the block is what its best form is.
+    let rank = |report: &Report| {
+        ["accepted", "inconclusive", "pending", "unanswered"]
+            .iter()
+            .position(|status| *status == report.status)
+    };
+    reports.sort_by_key(|report| rank(report).unwrap_or(usize::MAX));
+    let mut reports = reports.into_iter();
     let report = reports.next().ok_or_else(|| {
         Problem::not_found(
             "unknown_block",
