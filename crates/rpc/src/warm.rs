@@ -115,7 +115,7 @@ impl Client {
         Ok(())
     }
 
-    /// Publishes the state, and logs it if it is of another kind than before.
+    /// Publishes the state. It is logged for debugging only: whoever polls the node tells the operator.
     fn report(&self, found: Result<(), RpcError>) {
         let now = match found {
             Ok(()) => Readiness::Ready,
@@ -130,9 +130,9 @@ impl Client {
                     tracing::debug!(node, address, error = %new, kind = new.kind(), "node still not ready for blocks");
                 }
                 (_, Readiness::NotReady(error)) => {
-                    tracing::warn!(node, address, kind = error.kind(), %error, "node not ready for blocks");
+                    tracing::debug!(node, address, kind = error.kind(), %error, "node not ready for blocks");
                 }
-                (_, _) => tracing::info!(node, address, "node ready for blocks"),
+                (_, _) => tracing::debug!(node, address, "node ready for blocks"),
             }
             let changed = *before != now;
             *before = now;

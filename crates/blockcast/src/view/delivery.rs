@@ -78,7 +78,7 @@ const NODES: [Column; 6] = [
 
 const PEERS: [Column; 8] = [
     Column::Left("peer", 28),
-    Column::Left("outcome", 24),
+    Column::Left("outcome", 25),
     Column::Left("stage", 9),
     Column::Right("queued"),
     Column::Right("written"),
