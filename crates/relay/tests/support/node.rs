@@ -22,6 +22,8 @@ pub(crate) enum Verdict {
     Accept,
     /// This word, and nothing changes.
     Say(&'static str),
+    /// A JSON-RPC error with this code.
+    Fail(i64),
     /// The verdict after it comes so much later.
     After(Duration, Box<Verdict>),
     /// The block becomes its tip, and the caller never hears of it.
@@ -234,6 +236,7 @@ async fn submit(block: &str, state: &Mutex<State>) -> Result<Value, i64> {
     }
     match verdict {
         Verdict::Say(word) => Ok(json!(word)),
+        Verdict::Fail(code) => Err(code),
         Verdict::Accept => {
             connect(block, &mut state.lock());
             Ok(Value::Null)
