@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use chain::{Chain, Finding, IndexedBlock, Inspection};
-use journal::{Entry, Journal, Key, NotDurable};
+use journal::{Append, Entry, Journal, Key, NotDurable};
 use parking_lot::Mutex;
 use protocol::{
     dedup::{Fingerprint, Recent},
@@ -237,39 +237,47 @@ impl Relay {
             let after = delivery.since_received();
             return delivery.update(|state| state.journal = JournalState::Durable { after });
         }
-        let append = self.journal.append(Entry {
+        let entry = Entry {
             key: self.journal_key(delivery),
             chain: self.name().into(),
             meta: Bytes::new(),
             block: submission.bytes.clone(),
-        });
-        let (relay, delivery) = (self.clone(), delivery.clone());
+        };
+        // Queued here and now; only its answer is waited for elsewhere.
+        let append = self.journal.append(entry.clone());
         // Tracked and not cancelled: a block that is being written when we stop is still to be written.
-        self.tasks.spawn(async move {
-            let journal = match append.await {
-                Ok(durable) => JournalState::Durable {
-                    after: durable.synced_at.saturating_duration_since(delivery.received_at),
-                },
-                Err(error) => {
-                    let (chain, block) = (relay.name(), delivery.block());
-                    tracing::error!(chain, %block, %error, "block is not on disk; it is sent all the same");
-                    if matches!(error, NotDurable::Storage(_)) {
-                        relay.spawn(relay.clone().durable_after_all(delivery.clone()));
-                    }
-                    JournalState::NotDurable { why: error.to_string() }
-                }
-            };
-            delivery.update(|state| state.journal = journal);
-        });
+        self.tasks.spawn(self.clone().see_to_disk(delivery.clone(), entry, append));
     }
 
-    /// The journal keeps a block that it could not write, and writes it when the disk takes it: then it is durable.
-    async fn durable_after_all(self: Arc<Self>, delivery: Arc<Delivery>) {
-        let mut health = self.journal.watch();
-        let recovered = health.wait_for(|health| health.durable && health.unsaved_blocks == 0).await.is_ok();
-        if recovered {
-            let after = delivery.since_received();
-            delivery.update(|state| state.journal = JournalState::Durable { after });
+    /// Waits until a block is on disk, and says so when the journal does and not before: where the disk refused it, the
+    /// journal is asked again once it works, for only its answer about this very block is proof.
+    async fn see_to_disk(self: Arc<Self>, delivery: Arc<Delivery>, entry: Entry, mut append: Append) {
+        loop {
+            let error = match append.await {
+                Ok(durable) => {
+                    let after = durable.synced_at.saturating_duration_since(delivery.received_at);
+                    delivery.update(|state| state.journal = JournalState::Durable { after });
+                    // A node may have taken it before the record was there to be closed.
+                    return self.close_if_done(&delivery);
+                }
+                Err(error) => error,
+            };
+            let (chain, block) = (self.name(), delivery.block());
+            tracing::error!(chain, %block, %error, "block is not on disk; it is sent all the same");
+            delivery.update(|state| state.journal = JournalState::NotDurable { why: error.to_string() });
+            if !matches!(error, NotDurable::Storage(_)) {
+                return;
+            }
+            let mut health = self.journal.watch();
+            let recovered = tokio::select! {
+                health = health.wait_for(|health| health.durable) => health.is_ok(),
+                () = delivery.until(State::is_done) => false,
+                () = self.stop.cancelled() => false,
+            };
+            if !recovered {
+                return;
+            }
+            append = self.journal.append(entry.clone());
         }
     }
 

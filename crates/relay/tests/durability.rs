@@ -28,6 +28,24 @@ async fn a_block_is_sent_also_when_the_journal_cannot_be_written_and_says_so() {
     assert!(report.journal_error.is_some());
 }
 
+#[tokio::test]
+async fn a_block_that_the_disk_refused_is_durable_once_the_disk_has_taken_it() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("place");
+    std::fs::write(&place, b"in the way").unwrap();
+    let world = World::with_journal(&[&node], 0, directory, &place.join("journal")).await;
+    // The node leaves the block open, or there would be nothing to keep.
+    (0..100).for_each(|_| node.will(Verdict::Say("time-too-new")));
+    let delivery = world.submit(&on(blocks[4].hash, 5, 1).bytes);
+    assert!(!delivery.acknowledgement().await.durable);
+    std::fs::remove_file(&place).unwrap();
+    std::fs::create_dir(&place).unwrap();
+    let told = report(&delivery, |report| report.durable == Some(true)).await;
+    assert_eq!(told.journal_error, None);
+}
+
 /// What is on disk after a run in which the node said this to the block.
 async fn left_open(verdict: Verdict) -> Vec<bytes::Bytes> {
     let blocks = chain(5);
