@@ -49,7 +49,7 @@ fn decode(chain: &dyn Chain, block: &Bytes, now: u32) -> Decoded {
             size: canonical.bytes.len(),
             weight: weight(canonical),
             // One byte says only that there is none.
-            mweb: canonical.tail().len() > 1,
+            tail: canonical.tail().len(),
             differs: canonical.bytes != block,
         }),
         sound,
@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(decoded.bits.as_deref(), told["bits"].as_str(), "{file}");
             assert_eq!(decoded.merkle_root.as_deref(), told["merkleroot"].as_str(), "{file}");
             let canonical = decoded.canonical.unwrap();
-            assert!(decoded.sound && canonical.mweb && !canonical.differs, "{file}");
+            assert!(decoded.sound && canonical.tail > 0 && !canonical.differs, "{file}");
             assert_eq!(canonical.weight.unwrap() as u64, told["weight"].as_u64().unwrap(), "{file}");
             assert_eq!(u64::from(canonical.height.unwrap()), told["height"].as_u64().unwrap(), "{file}");
         }
@@ -133,7 +133,7 @@ SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
   transactions 2
   size         516 bytes
   weight       1272
-  mweb         yes
+  tail         168 bytes behind the transactions
   peers get    the bytes as they are
 ";
         assert_eq!(decode_as(Network::Regtest, &block).render(Style::default()), expected);

@@ -41,8 +41,8 @@ pub(crate) struct Canonical {
     pub(crate) size: usize,
     /// BIP141, without what a chain appends to its transactions.
     pub(crate) weight: Option<usize>,
-    /// Whether a part follows the transactions: Litecoin's MWEB.
-    pub(crate) mweb: bool,
+    /// Bytes of whatever part the chain puts behind the transactions.
+    pub(crate) tail: usize,
     /// Whether these are other bytes than those that were handed in.
     pub(crate) differs: bool,
 }
@@ -85,7 +85,8 @@ impl Decoded {
         fact("transactions", canonical.map(|block| block.transactions.to_string()));
         fact("size", Some(format!("{} bytes", self.size)));
         fact("weight", canonical.and_then(|block| Some(block.weight?.to_string())));
-        fact("mweb", canonical.map(|block| if block.mweb { "yes" } else { "no" }.into()));
+        let tail = canonical.filter(|block| block.tail > 0);
+        fact("tail", tail.map(|block| format!("{} bytes behind the transactions", block.tail)));
         let sent = canonical.map(|block| match block.differs {
             false => "the bytes as they are".into(),
             true => format!("other bytes than these: {}, mended", block.size),
