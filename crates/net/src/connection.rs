@@ -12,13 +12,13 @@ use protocol::{
     session::{Disconnect, Event, Output, Session, Shelf},
 };
 use tokio::{
-    net::{TcpStream, tcp::OwnedReadHalf},
+    net::TcpStream,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::{codec::FramedRead, task::AbortOnDropHandle};
 use wire::{BlockHash, Dialect, Frame, FrameCodec, FrameError, Message};
 
-use crate::{Lane, Plan, writer::Writer};
+use crate::{Lane, Plan, pen::Pen, stream::Incoming, writer::Writer};
 
 /// Whoever owns the blocks and wants to know what becomes of them: the relay. Its methods are called on the
 /// connection's tasks and must not block.
@@ -114,26 +114,29 @@ pub async fn run(
     dialect: Arc<dyn chain::Chain>,
     host: Arc<dyn Host>,
 ) -> Closed {
-    let (read, write) = stream.into_split();
-    let writer = Writer::new(write, connection.clone(), host.clone());
+    let incoming = match Incoming::new(stream) {
+        Ok(incoming) => incoming,
+        Err(error) => return Closed::Io(error),
+    };
+    // Dropped with this future: nobody writes to the peer after that, and the socket is closed.
+    let _attached = connection.lane.attach(Pen::new(incoming.shared()));
+    let writer = Writer::new(connection.clone(), host.clone());
     let mut writer = AbortOnDropHandle::new(tokio::spawn(writer.run()));
     let mut reader = Reader {
-        frames: FramedRead::new(read, FrameCodec::new(connection.magic)),
+        frames: FramedRead::new(incoming, FrameCodec::new(connection.magic)),
         connection: &connection,
         session: &mut session,
         dialect: dialect.dialect(),
         host: &host,
     };
-    let closed = tokio::select! {
+    tokio::select! {
         closed = reader.run() => closed,
         ended = &mut writer => ended.unwrap_or_else(|panic| Closed::Io(io::Error::other(panic))),
-    };
-    connection.lane.close();
-    closed
+    }
 }
 
 struct Reader<'a> {
-    frames: FramedRead<OwnedReadHalf, FrameCodec>,
+    frames: FramedRead<Incoming, FrameCodec>,
     connection: &'a Connection,
     session: &'a mut Session,
     dialect: &'a dyn Dialect,

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wire::BlockHash;
 
-use crate::Plan;
+use crate::{Plan, pen::Pen};
 
 /// The lane has no room for a plan. The peer stays; the caller says that the block was withheld, and may try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,8 @@ struct Shared {
     pushed: Notify,
     /// Wakes the reader, which stops reading while too much waits to be written.
     drained: Notify,
+    /// The connection's writing end, as long as there is one. Locked before the queue, never after it.
+    pen: Mutex<Option<Pen>>,
     limit: usize,
 }
 
@@ -78,15 +80,26 @@ impl Lane {
     /// An empty lane for at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let (queue, pushed, drained) = (Mutex::default(), Notify::new(), Notify::new());
-        Self(Arc::new(Shared { queue, pushed, drained, limit }))
+        Self(Arc::new(Shared { queue, pushed, drained, pen: Mutex::default(), limit }))
     }
 
-    /// Adds a plan behind the others. Never waits, never copies. Pushing into a closed lane does nothing: whoever
-    /// closed it reports what becomes of its blocks.
+    /// Adds a plan behind the others, for the writer task to write. Never waits, never copies. Pushing into a closed
+    /// lane does nothing: whoever closed it reports what becomes of its blocks.
     ///
     /// # Errors
     /// When the plan does not fit. An empty lane takes any plan.
     pub fn push(&self, plan: Arc<Plan>) -> Result<(), LaneFull> {
+        self.load(plan)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Adds a plan as [`push`](Self::push) does, and leaves the writer task asleep: **[`wake`](Self::wake) or
+    /// [`volley`](crate::volley) has to follow.**
+    ///
+    /// # Errors
+    /// When the plan does not fit. An empty lane takes any plan.
+    pub fn load(&self, plan: Arc<Plan>) -> Result<(), LaneFull> {
         let wanted = plan.len();
         let mut queue = self.0.queue.lock();
         if queue.closed {
@@ -97,9 +110,41 @@ impl Lane {
         }
         queue.count(&plan);
         queue.plans.push_back(plan);
-        drop(queue);
-        self.0.pushed.notify_one();
         Ok(())
+    }
+
+    /// Wakes the writer task, which writes what is left and tells the host what was written.
+    pub fn wake(&self) {
+        self.0.pushed.notify_one();
+    }
+
+    /// Gives the lane the connection's writing end. What it writes stops when the guard is dropped.
+    pub(crate) fn attach(&self, pen: Pen) -> Attached {
+        *self.0.pen.lock() = Some(pen);
+        Attached(self.clone())
+    }
+
+    /// Writes what waits, as far as the kernel takes it. If somebody else is writing just now, this leaves it to them:
+    /// the writer task comes back for what they overlook.
+    pub(crate) fn write(&self) {
+        let Some(mut pen) = self.0.pen.try_lock() else { return };
+        let Some(pen) = pen.as_mut() else { return };
+        pen.write(|| self.next(), |plan| self.finished(plan));
+    }
+
+    /// Does something with the writing end, if there is one still.
+    pub(crate) fn with_pen<T>(&self, act: impl FnOnce(&mut Pen) -> T) -> Option<T> {
+        self.0.pen.lock().as_mut().map(act)
+    }
+
+    /// Whether both are handles to the same lane.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Waits until the lane was pushed to, woken or closed since this last returned.
+    pub(crate) async fn pushed(&self) {
+        self.0.pushed.notified().await;
     }
 
     /// Takes a block back out, if not a byte of it was written.
@@ -133,25 +178,15 @@ impl Lane {
         self.0.queue.lock().closed
     }
 
-    /// The next plan to write, or `None` once the lane is closed. The plan counts as backlog until
+    /// The next plan to write, if one waits and the lane is not closed. The plan counts as backlog until
     /// [`finished`](Self::finished).
-    pub(crate) async fn next(&self) -> Option<Arc<Plan>> {
-        loop {
-            {
-                let mut queue = self.0.queue.lock();
-                if queue.closed {
-                    return None;
-                }
-                if let Some(plan) = queue.plans.pop_front() {
-                    return Some(plan);
-                }
-            }
-            self.0.pushed.notified().await;
-        }
+    fn next(&self) -> Option<Arc<Plan>> {
+        let mut queue = self.0.queue.lock();
+        if queue.closed { None } else { queue.plans.pop_front() }
     }
 
     /// A plan was written.
-    pub(crate) fn finished(&self, plan: &Plan) {
+    fn finished(&self, plan: &Plan) {
         let mut queue = self.0.queue.lock();
         queue.discount(plan);
         drop(queue);
@@ -178,6 +213,17 @@ impl Lane {
     }
 }
 
+/// A lane with its writing end. Dropping it closes the lane and ends the connection.
+#[derive(Debug)]
+pub(crate) struct Attached(Lane);
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.0.close();
+        *self.0.0.pen.lock() = None;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,7 +242,7 @@ mod tests {
         let lane = Lane::new(100);
         lane.push(plan(1, 500)).unwrap();
         assert!(lane.push(plan(2, 1)).is_err());
-        let first = lane.next().await.unwrap();
+        let first = lane.next().unwrap();
         assert!(lane.push(plan(2, 1)).is_err(), "what is being written still counts");
         lane.finished(&first);
         lane.push(plan(2, 1)).unwrap();
@@ -208,7 +254,7 @@ mod tests {
         let lane = Lane::new(1000);
         lane.push(plan(1, 10)).unwrap();
         lane.push(plan(2, 10)).unwrap();
-        lane.next().await.unwrap();
+        lane.next().unwrap();
         assert_eq!(lane.withdraw(&BlockHash::from_wire([1; 32])), Withdrawn::No);
         assert_eq!(lane.withdraw(&BlockHash::from_wire([2; 32])), Withdrawn::Yes);
         assert_eq!(lane.backlog(), 34);
@@ -230,12 +276,12 @@ mod tests {
         lane.push(pong.clone()).unwrap();
         assert!(!has_room(&lane), "{} bytes wait", lane.backlog());
 
-        let first = lane.next().await.unwrap();
+        let first = lane.next().unwrap();
         assert!(!has_room(&lane), "what is being written still counts");
         lane.finished(&first);
         assert!(has_room(&lane));
         for _ in 0..most {
-            let plan = lane.next().await.unwrap();
+            let plan = lane.next().unwrap();
             lane.finished(&plan);
         }
         assert_eq!((lane.backlog(), lane.0.queue.lock().control), (0, 0));
@@ -247,7 +293,7 @@ mod tests {
         let packet = Packet::new([0; 4], Command::NOTFOUND, Bytes::from(vec![0; 1_800_000]));
         lane.push(Arc::new(Plan { block: None, packets: vec![packet] })).unwrap();
         assert!(!has_room(&lane));
-        let plan = lane.next().await.unwrap();
+        let plan = lane.next().unwrap();
         lane.finished(&plan);
         assert!(has_room(&lane));
     }
@@ -270,7 +316,10 @@ mod tests {
         let lane = Lane::new(1000);
         let writer = tokio::spawn({
             let lane = lane.clone();
-            async move { lane.next().await.is_none() }
+            async move {
+                lane.pushed().await;
+                lane.next().is_none()
+            }
         });
         lane.close();
         assert!(writer.await.unwrap());

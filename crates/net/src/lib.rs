@@ -21,12 +21,16 @@
 mod connection;
 mod dial;
 mod lane;
+mod pen;
 mod plan;
 mod progress;
 pub mod socket;
+mod stream;
+mod volley;
 mod writer;
 
 pub use connection::{Closed, Connection, Host, run};
 pub use dial::{DialError, dial};
 pub use lane::{Lane, LaneFull, Withdrawn};
 pub use plan::{Packet, Plan};
+pub use volley::volley;

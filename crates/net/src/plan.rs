@@ -21,6 +21,14 @@ impl Packet {
         Self { command, header, payload }
     }
 
+    /// A frame around a payload whose SHA-256d is known: nothing is hashed.
+    pub fn with_digest(magic: [u8; 4], command: Command, payload: Bytes, digest: &[u8; 32]) -> Self {
+        let [a, b, c, d, ..] = *digest;
+        let (length, command_bytes) = (payload.len() as u32, *command.as_wire());
+        let header = FrameHeader { magic, command: command_bytes, length, checksum: [a, b, c, d] };
+        Self { command, header: header.to_wire(), payload }
+    }
+
     /// A frame around a message.
     pub fn of(magic: [u8; 4], message: &Message) -> Self {
         Self::new(magic, message.command(), message.encode())

@@ -4,7 +4,7 @@
 //! backlog at a peer that does not read near 128 KiB. **`SO_SNDBUF` is never set**: it would do the same for the
 //! backlog and make a block five to fifteen times slower, because it bounds the TCP window too.
 
-use std::{io, time::Duration};
+use std::{io, os::fd::AsFd, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -62,23 +62,24 @@ pub fn congestion_control(stream: &TcpStream) -> String {
 ///
 /// # Errors
 /// When the socket is gone, or the kernel (before Linux 4.1) does not tell.
-pub fn bytes_acked(stream: &TcpStream) -> io::Result<u64> {
-    tcp_info::bytes_acked(stream)
+pub fn bytes_acked(stream: &impl AsFd) -> io::Result<u64> {
+    tcp_info::bytes_acked(stream.as_fd())
 }
 
 /// The one place where the project talks to the kernel by hand.
 #[allow(unsafe_code, reason = "no safe wrapper exposes tcpi_bytes_acked; see the SAFETY note at the call")]
 mod tcp_info {
-    use std::{io, os::fd::AsRawFd};
-
-    use tokio::net::TcpStream;
+    use std::{
+        io,
+        os::fd::{AsRawFd, BorrowedFd},
+    };
 
     /// Offset of `tcpi_bytes_acked` in `struct tcp_info` (linux/tcp.h): 8 bytes of small fields, 24 of `u32`, two of
     /// `u64`. The layout only ever grows at its end.
     const BYTES_ACKED: usize = 8 + 24 * 4 + 2 * 8;
     const LENGTH: usize = BYTES_ACKED + 8;
 
-    pub(super) fn bytes_acked(stream: &TcpStream) -> io::Result<u64> {
+    pub(super) fn bytes_acked(stream: BorrowedFd<'_>) -> io::Result<u64> {
         let mut info = [0u8; LENGTH];
         let mut length = LENGTH as libc::socklen_t;
         // SAFETY: the descriptor is open for as long as `stream` is borrowed; the pointers are to `info` and `length`,

@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) height: Option<u32>,
     /// The block itself, while it may still be sent.
     pub(crate) block: Option<Arc<IndexedBlock>>,
+    /// What its canonical form is known by; the digest is also what a frame's checksum is cut from.
+    pub(crate) canonical: Option<Fingerprint>,
     /// Whether this delivery takes the block to peers. Of several forms of a block one does.
     pub(crate) carries: bool,
     /// Why no peer gets the block any more, if that is so.
@@ -134,6 +136,7 @@ impl Delivery {
             findings: Vec::new(),
             height: None,
             block: None,
+            canonical: None,
             carries: false,
             kept_off_p2p: None,
             journal: JournalState::Pending,
@@ -164,6 +167,11 @@ impl Delivery {
     /// The block's name.
     pub fn block(&self) -> BlockHash {
         self.fingerprint.block
+    }
+
+    /// When the block was received: all times of the report count from here.
+    pub fn received_at(&self) -> Instant {
+        self.received_at
     }
 
     /// The canonical bytes of the block, once they are known.

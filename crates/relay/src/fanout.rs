@@ -6,10 +6,9 @@ use std::{
 };
 
 use chain::{Finding, IndexedBlock};
-use net::{LaneFull, Packet, Plan, Withdrawn};
+use net::{Lane, LaneFull, Packet, Plan, Withdrawn};
 use protocol::{
     book::Kind,
-    dedup::Fingerprint,
     delivery::{Outcome, WithheldReason},
 };
 use wire::{BlockHash, Command, GetHeaders, Message};
@@ -38,11 +37,17 @@ enum Obstacle {
 }
 
 impl Relay {
-    /// Sends a sound block to every peer, best first.
-    pub(crate) fn deliver_to_peers(self: &Arc<Self>, delivery: &Arc<Delivery>, block: &Arc<IndexedBlock>) {
+    /// Puts a sound block into the lanes of all who are to have it now. The lanes of all peers are returned, best peer
+    /// first: what they hold is still to be [sent](net::volley).
+    pub(crate) fn deliver_to_peers(
+        self: &Arc<Self>,
+        delivery: &Arc<Delivery>,
+        block: &Arc<IndexedBlock>,
+    ) -> Vec<Lane> {
         if let Some(other) = self.carrier(delivery) {
             tracing::info!(chain = self.name(), block = %block.hash, "another form of a block that peers already get");
-            return delivery.update(|state| state.peers_by = Some(other));
+            delivery.update(|state| state.peers_by = Some(other));
+            return Vec::new();
         }
         self.shelve(block);
         self.withdraw_superseded(delivery, block);
@@ -53,12 +58,13 @@ impl Relay {
         if !parent_known {
             self.spawn(self.clone().find_parent(delivery.clone()));
         }
-        for peer in self.peers.ready().iter() {
-            self.offer(delivery, block, peer);
+        let peers = self.peers.ready();
+        peers.iter().for_each(|peer| self.offer(delivery, block, peer));
+        // Whoever hands in the canonical form later joins this delivery.
+        if let Some(canonical) = delivery.read(|state| state.canonical) {
+            self.recent.lock().insert(canonical, delivery.clone());
         }
-        // Whoever hands in the canonical form later joins this delivery. After the sends: it hashes the block.
-        let canonical = Fingerprint::of(block.hash, &block.bytes);
-        self.recent.lock().insert(canonical, delivery.clone());
+        peers.iter().map(|peer| peer.lane.clone()).collect()
     }
 
     /// Another delivery that already carries this block to peers, in whatever sound form, or did so until the block was
@@ -99,13 +105,9 @@ impl Relay {
         }
     }
 
-    /// Sends a block to a peer if nothing stands between them; a node of ours gets it once its verdict is in.
-    pub(crate) fn offer(
-        self: &Arc<Self>,
-        delivery: &Arc<Delivery>,
-        block: &Arc<IndexedBlock>,
-        peer: &Arc<Peer>,
-    ) {
+    /// Sends a block to a peer if nothing stands between them; a node of ours gets it once its verdict is in. The peer's
+    /// lane is to be woken afterwards.
+    fn offer(self: &Arc<Self>, delivery: &Arc<Delivery>, block: &Arc<IndexedBlock>, peer: &Arc<Peer>) {
         let Kind::Own { node } = &peer.kind else { return self.push(delivery, block, peer) };
         let answered = {
             let node = node.clone();
@@ -127,6 +129,7 @@ impl Relay {
             // Whether it came in time or not, the push follows.
             let _ = tokio::time::timeout(VERDICT_HEAD_START.saturating_sub(waited), verdict).await;
             relay.push(&delivery, &block, &peer);
+            peer.lane.wake();
         });
     }
 
@@ -219,7 +222,7 @@ impl Relay {
     /// Whether a block of ours was sent to a peer, and it has it or will have it before whatever is put into its lane
     /// now.
     fn is_there_or_comes(&self, block: BlockHash, peer: &Peer) -> bool {
-        self.live().iter().filter(|delivery| delivery.block() == block).any(|delivery| {
+        self.live.lock().iter().filter(|delivery| delivery.block() == block).any(|delivery| {
             delivery.read(|state| {
                 state.tracker.deliveries().iter().filter(|entry| entry.peer == peer.id).any(|entry| {
                     match &entry.outcome {
@@ -253,8 +256,8 @@ impl Relay {
         }
         self.metrics.delivery_stage("queued", now.saturating_duration_since(delivery.received_at));
         let pushed = match parent {
-            Some(parent) => self.send_parent(parent, peer).and_then(|()| peer.lane.push(plan)),
-            None => peer.lane.push(plan),
+            Some(parent) => self.send_parent(parent, peer).and_then(|()| peer.lane.load(plan)),
+            None => peer.lane.load(plan),
         };
         if let Err(full) = pushed {
             tracing::warn!(chain = self.name(), peer = peer.name(), block = %block.hash, %full, "withheld for now");
@@ -270,15 +273,16 @@ impl Relay {
 
     fn send_parent(&self, parent: &IndexedBlock, peer: &Peer) -> Result<(), LaneFull> {
         let packet = Packet::new(self.chain.params().magic, Command::BLOCK, parent.bytes.clone());
-        peer.lane.push(Arc::new(Plan { block: None, packets: vec![packet] }))?;
+        peer.lane.load(Arc::new(Plan { block: None, packets: vec![packet] }))?;
         tracing::debug!(chain = self.name(), peer = peer.name(), parent = %parent.hash, "parent first");
         peer.chain.lock().assume(parent.hash);
         Ok(())
     }
 
     /// The block, then the question whether it is in the peer's chain, then the ping that says that both were
-    /// processed. Made once per delivery: the block is hashed and framed for the first peer and shared by all.
+    /// processed. Made once per delivery, for the first peer, and shared by all.
     fn plan(&self, delivery: &Delivery, block: &IndexedBlock) -> Arc<Plan> {
+        let digest = delivery.read(|state| state.canonical).map(|canonical| canonical.body);
         delivery.plan(|| {
             let magic = self.chain.params().magic;
             let mut locator = vec![delivery.parent];
@@ -290,7 +294,12 @@ impl Relay {
             Plan {
                 block: Some(block.hash),
                 packets: vec![
-                    Packet::new(magic, Command::BLOCK, block.bytes.clone()),
+                    match digest {
+                        Some(digest) => {
+                            Packet::with_digest(magic, Command::BLOCK, block.bytes.clone(), &digest)
+                        }
+                        None => Packet::new(magic, Command::BLOCK, block.bytes.clone()),
+                    },
                     Packet::of(magic, &probe),
                     Packet::of(magic, &Message::Ping(delivery.barrier)),
                 ],
@@ -352,7 +361,11 @@ impl Relay {
         }
         for delivery in self.live() {
             let block = delivery.read(|state| match (&state.block, state.inspected, state.kept_off_p2p) {
-                (Some(block), Some(_), None) if state.peers_by.is_none() => Some(block.clone()),
+                (Some(block), Some(_), None)
+                    if state.peers_by.is_none() && state.tracker.may_send(peer.id) =>
+                {
+                    Some(block.clone())
+                }
                 _ => None,
             });
             let Some(block) = block else { continue };
@@ -364,6 +377,7 @@ impl Relay {
             };
             if !has_height {
                 self.offer(&delivery, &block, peer);
+                peer.lane.wake();
             }
         }
     }

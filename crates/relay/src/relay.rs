@@ -288,34 +288,48 @@ impl Relay {
         Key::new(sha256d(&bytes))
     }
 
+    /// Inspects a block on a thread for such work, which then sends it, too: handing it back first would take longer
+    /// than sending it to several peers.
     fn inspect(self: &Arc<Self>, delivery: &Arc<Delivery>, bytes: Bytes) {
         let (relay, delivery) = (self.clone(), delivery.clone());
         self.spawn(async move {
-            let chain = relay.chain.clone();
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-            let now = u32::try_from(now).unwrap_or(u32::MAX);
-            let inspection = tokio::task::spawn_blocking(move || chain.inspect(&bytes, now)).await;
-            let inspection = inspection.unwrap_or_else(|panic| {
+            let inspection = {
+                let (inspector, delivery) = (relay.clone(), delivery.clone());
+                // Tracked: a relay that has shut down holds on to nothing any more.
+                relay.tasks.spawn_blocking(move || {
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+                    let inspection = inspector.chain.inspect(&bytes, u32::try_from(now).unwrap_or(u32::MAX));
+                    inspector.inspected(&delivery, inspection, &bytes);
+                })
+            };
+            if let Err(panic) = inspection.await {
                 tracing::error!(%panic, "the inspection of a block crashed; the block goes to the nodes only");
                 let finding = Finding::error("inspection-crashed", "a judgement", panic.to_string());
-                Inspection { hash: None, findings: vec![finding], block: None }
-            });
-            relay.inspected(&delivery, inspection);
+                let inspection = Inspection { hash: None, findings: vec![finding], block: None };
+                relay.inspected(&delivery, inspection, &Bytes::new());
+            }
         });
     }
 
-    fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, inspection: Inspection) {
+    fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, inspection: Inspection, submitted: &Bytes) {
+        let after = delivery.since_received();
         for finding in &inspection.findings {
             tracing::warn!(chain = self.name(), block = %delivery.block(), %finding, severity = ?finding.severity, "finding");
         }
         let sound = inspection.is_sound();
         let block = inspection.block.map(Arc::new);
-        let after = delivery.since_received();
+        let canonical = block.as_ref().map(|block| {
+            // Usually nothing had to be mended, and these are the very bytes that were hashed when they came.
+            let same = std::ptr::eq(&*block.bytes, &**submitted);
+            if same { delivery.fingerprint } else { Fingerprint::of(block.hash, &block.bytes) }
+        });
         delivery.update(|state| {
+            state.canonical = canonical;
             state.findings = inspection.findings;
             state.height = block.as_ref().and_then(|block| block.height);
             state.block = block.clone();
         });
+        let mut lanes = Vec::new();
         match block {
             Some(block) if sound => {
                 if self.contradicts_its_parent(delivery, &block) {
@@ -323,12 +337,13 @@ impl Relay {
                 } else if delivery.read(State::is_refused_for_good) {
                     self.keep_off_p2p(delivery, WithheldReason::Refused);
                 } else {
-                    self.deliver_to_peers(delivery, &block);
+                    lanes = self.deliver_to_peers(delivery, &block);
                 }
             }
             _ => self.keep_off_p2p(delivery, WithheldReason::Finding),
         }
         delivery.update(|state| state.inspected = Some(after));
+        net::volley(&lanes);
     }
 
     /// Puts a sound block where peers can ask for it.

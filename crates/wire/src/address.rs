@@ -191,3 +191,23 @@ impl AddrV2Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_is_the_same_in_every_dress() {
+        let plain: SocketAddr = "1.2.3.4:9333".parse().unwrap();
+        let mapped: SocketAddr = "[::ffff:1.2.3.4]:9333".parse().unwrap();
+        assert_ne!(plain, mapped, "to the standard library they are two");
+        for dressed in [plain, mapped] {
+            assert_eq!(NetworkAddress::from(dressed).to_socket_addr(), plain);
+        }
+        let ipv6 = Ipv4Addr::new(1, 2, 3, 4).to_ipv6_mapped();
+        for address in [Address::Ipv4(Ipv4Addr::new(1, 2, 3, 4)), Address::Ipv6(ipv6)] {
+            let entry = AddrV2Entry { time: 0, services: Services(1), address, port: 9333 };
+            assert_eq!(entry.to_socket_addr(), Some(plain));
+        }
+    }
+}

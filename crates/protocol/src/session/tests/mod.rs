@@ -1,6 +1,9 @@
 //! Conversations with injected time and a shelf that says what the test wants.
 
+#[path = "../../../../wire/tests/common/allocations.rs"]
+mod allocations;
 mod handshake;
+mod mutation;
 mod property;
 mod recordings;
 mod serve;

@@ -25,7 +25,7 @@ fn items() -> impl Strategy<Value = Vec<InvItem>> {
     prop::collection::vec(item, 0..80)
 }
 
-fn message() -> impl Strategy<Value = Message> {
+pub(super) fn message() -> impl Strategy<Value = Message> {
     let header = block().header.clone();
     let compact = CompactBlock {
         header: header.clone(),
