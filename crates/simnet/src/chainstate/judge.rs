@@ -1,0 +1,156 @@
+//! The checks, in the daemon's order (L validation.cpp: CheckBlock, AcceptBlockHeader, AcceptBlock).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chain::{Finding, Severity};
+use wire::{BlockHash, Header};
+
+use super::{ChainState, Door, Standing, Verdict};
+use crate::inspections::Judgement;
+
+/// How far a block's time may be ahead of a node's clock, in seconds.
+const MAX_AHEAD: u32 = 7200;
+
+/// How far above the tip a block may be that nobody asked for (L validation.cpp, MIN_BLOCKS_TO_KEEP).
+const MAX_LEAD: u32 = 288;
+
+/// What can be said of a block alone, without those before it, and is said first.
+const CONTEXT_FREE: [&str; 8] = [
+    "high-hash",
+    "bad-diffbits",
+    "bad-txnmrklroot",
+    "bad-txns-duplicate",
+    "bad-blk-length",
+    "bad-cb-missing",
+    "bad-cb-multiple",
+    "bad-cb-length",
+];
+
+/// The daemons' word for a block whose coinbase is of another height.
+const BAD_HEIGHT: &str = "bad-cb-height";
+
+impl ChainState {
+    /// Gives a block to the node at `now` since the network's start.
+    ///
+    /// Validation is instantaneous here; how long it takes is the business of whoever calls
+    /// ([`Node`](crate::Node) lets a block wait for as long as the daemon would be at work).
+    pub fn accept(&mut self, block: &Bytes, door: Door, now: Duration) -> Verdict {
+        let judgement = self.inspections.of(block);
+        let Some(header) = header_of(&judgement, block) else { return Verdict::Undecodable };
+        let hash = self.profile.chain.block_hash(&header);
+        match self.standing(&hash) {
+            Some(Standing::Validated | Standing::Stored) => return Verdict::Duplicate,
+            Some(Standing::Invalid) => return Verdict::Refused("duplicate-invalid".into()),
+            Some(Standing::HeaderOnly) | None => {}
+        }
+        if judgement.findings.iter().any(|finding| finding.check == "decode-failed") {
+            return Verdict::Undecodable;
+        }
+        let (alone, in_context): (Vec<&Finding>, Vec<&Finding>) = faults(&judgement, door)
+            .filter(|finding| finding.check != "bad-version")
+            .partition(|finding| CONTEXT_FREE.contains(&finding.check));
+        // CheckBlock looks at all of them in a fixed order; `inspect` finds the first of each kind.
+        if let Some(finding) = CONTEXT_FREE.iter().find_map(|check| alone.iter().find(|f| f.check == *check))
+        {
+            return Verdict::Refused((self.profile.word)(finding, &header));
+        }
+        if let Err(word) = self.check_header(&header, &judgement.findings, now) {
+            return Verdict::Refused(word);
+        }
+        if !self.has_enough_work(&header, door) {
+            return Verdict::Ignored;
+        }
+        if let Some(finding) = in_context.first() {
+            return Verdict::Refused((self.profile.word)(finding, &header));
+        }
+        let Some(indexed) = judgement.block.clone() else { return Verdict::Undecodable };
+        if !self.knows(&hash) {
+            self.insert(&header, Standing::HeaderOnly);
+        }
+        let misplaced = indexed.height != self.height_of(&hash);
+        self.store(hash, indexed);
+        if misplaced {
+            self.condemn(&hash);
+            return Verdict::Refused(BAD_HEIGHT.into());
+        }
+        self.activate(hash, now)
+    }
+
+    /// Gives a header to the node, as announced by a peer. `Ok(true)` if it was new.
+    ///
+    /// # Errors
+    /// The daemon's word for what is wrong with it; `prev-blk-not-found` if it does not connect.
+    pub fn accept_header(&mut self, header: &Header, now: Duration) -> Result<bool, String> {
+        let hash = self.profile.chain.block_hash(header);
+        match self.standing(&hash) {
+            Some(Standing::Invalid) => return Err("duplicate-invalid".into()),
+            Some(_) => return Ok(false),
+            None => {}
+        }
+        self.chain().check_work(header).map_err(|finding| (self.profile.word)(&finding, header))?;
+        self.check_header(header, &[], now)?;
+        self.insert(header, Standing::HeaderOnly);
+        Ok(true)
+    }
+
+    /// What takes the blocks before (ContextualCheckBlockHeader).
+    fn check_header(&self, header: &Header, findings: &[Finding], now: Duration) -> Result<(), String> {
+        let parent = header.parent();
+        match self.standing(&parent) {
+            None => return Err("prev-blk-not-found".into()),
+            Some(Standing::Invalid) => return Err("bad-prevblk".into()),
+            Some(_) => {}
+        }
+        if header.bits() != self.chain().params().pow_limit_bits {
+            return Err("bad-diffbits".into());
+        }
+        if header.time() <= self.median_time_past(&parent) {
+            return Err("time-too-old".into());
+        }
+        if header.time() > self.unix(now).saturating_add(MAX_AHEAD) {
+            return Err("time-too-new".into());
+        }
+        let version = findings.iter().find(|finding| finding.check == "bad-version");
+        version.map_or(Ok(()), |finding| Err((self.profile.word)(finding, header)))
+    }
+
+    /// A block that nobody asked for is worth a look only near the tip (AcceptBlock).
+    fn has_enough_work(&self, header: &Header, door: Door) -> bool {
+        if door != (Door::Peer { asked: false }) {
+            return true;
+        }
+        let parent = self.entry(&header.parent());
+        let work = parent.work + super::work_of(header);
+        let strictly = self.chain().session_policy().strictly_more_work;
+        let enough = if strictly { work > self.work() } else { work >= self.work() };
+        enough && parent.height < self.height() + MAX_LEAD
+    }
+
+    /// Marks a block and everything built on it as invalid.
+    pub(super) fn condemn(&mut self, hash: &BlockHash) {
+        let branch: Vec<BlockHash> =
+            self.entries.keys().filter(|other| self.descends(other, hash)).copied().collect();
+        for block in branch {
+            self.entry_mut(&block).standing = Standing::Invalid;
+        }
+    }
+}
+
+/// What keeps a block from being accepted. A peer must send it whole; `submitblock` mends what can be mended.
+fn faults(judgement: &Judgement, door: Door) -> impl Iterator<Item = &Finding> {
+    let is_fault = move |finding: &&Finding| {
+        finding.severity == Severity::Error
+            || (finding.check == "coinbase-witness-missing" && door != Door::Rpc)
+    };
+    judgement.findings.iter().filter(is_fault)
+}
+
+/// The header, if the bytes have one.
+fn header_of(judgement: &Judgement, block: &Bytes) -> Option<Header> {
+    judgement.hash?;
+    match &judgement.block {
+        Some(indexed) => Some(indexed.header.clone()),
+        None => block.first_chunk().map(|fixed| Header::new(*fixed)),
+    }
+}

@@ -1,0 +1,81 @@
+//! Simulated nodes and networks, for tests, for figures, and for `blockcast demo`.
+//!
+//! A relay's reports are only worth something if they can be held against the truth, and real networks do not tell it.
+//! Here is one that does: nodes that behave as real daemons were measured and recorded to behave, in whatever number,
+//! at whatever distance, some of them broken in the ways in which peers are broken; and afterwards each of them says
+//! whether and when it really took a block.
+//!
+//! # Two layers
+//!
+//! The lower one is pure: no I/O, no clock (time is a [`Duration`](std::time::Duration) since the network's start), and
+//! no randomness but that of a generator that is passed in.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`mint`] | makes valid blocks of any size, and flawed ones |
+//! | [`chainstate`] | one node's chain: takes blocks, gives verdicts in the daemon's words, remembers when it took what |
+//! | [`node`] | one node's P2P conversations: bytes or messages in, messages and hang-ups out |
+//! | [`rpc`] | its JSON-RPC: a request's body in, a reply's out |
+//! | [`profile`] | what is a daemon's own: identity, handshake, formats, punishments; one module for each chain |
+//! | [`Temperament`], [`Link`] | how a node behaves, and how far away it is |
+//! | [`network`] | many of them in simulated time, with our own sessions against them |
+//!
+//! The upper one, [`sockets`], gives the same nodes real sockets: a [`World`](sockets::World) of peers and nodes in one
+//! process, each on a port of its own.
+//!
+//! ```
+//! use std::time::Duration;
+//! use simnet::{Link, Order, Temperament, profile, sockets::{PeerPlan, Plan, World}};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let peer = |name: &str, temperament| PeerPlan { name: name.into(), temperament, link: Link::LOCAL };
+//! let peers = vec![peer("good", Temperament::Honest), peer("bad", Temperament::Zombie)];
+//! let plan = Plan { seed: 7, history: 3, neighbours: 2, peers, nodes: vec![] };
+//! let world = World::start(profile::litecoin::regtest(), plan).await?;
+//! assert!(world.member("good")?.p2p().ip().is_loopback());
+//!
+//! let block = world.mint(&Order { size: 50_000, flaw: None });
+//! world.inject("good", &block.bytes)?;
+//! tokio::time::timeout(Duration::from_secs(5), world.everyone_has(&block.hash)).await.expect("in time");
+//! let has = |name: &str| world.truth(&block.hash).iter().any(|truth| truth.member == name && truth.active);
+//! assert!(has("good") && !has("bad"));
+//! world.shutdown().await;
+//! # Ok::<(), simnet::sockets::WorldError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # How faithful it is
+//!
+//! The crate's tests replay the recordings of a real litecoind (`tests/fixtures/litecoin/`): a recorded handshake gives
+//! the recorded bytes; what made the daemon hang up makes a simulated node hang up; the same spoiled blocks get the
+//! same reaction over P2P and the same word over RPC; announcements, echoes and RPC replies have the recorded forms.
+//!
+//! What a node does *not* do is said where it is left out; above all it has no coins (so it cannot check scripts, nor
+//! fees beyond an [allowance](chainstate::FEE_ALLOWANCE)), no transactions outside of blocks, and it never dials: blocks
+//! pass between simulated nodes by gossip, which is a delay and not a conversation.
+//!
+//! # Adding a chain
+//!
+//! A module under [`profile`], with a recording or the fact sheet behind each value; the [`Mint`] makes blocks of the
+//! common form (height, optional witness commitment) and is to be taught what else a coinbase needs.
+
+pub mod chainstate;
+mod inspections;
+mod link;
+pub mod mint;
+pub mod network;
+pub mod node;
+pub mod profile;
+pub mod rpc;
+mod siphash;
+pub mod sockets;
+mod temperament;
+mod topology;
+
+pub use chainstate::{ChainState, Door, Verdict};
+pub use inspections::{Inspections, Judgement};
+pub use link::{Link, Pipe};
+pub use mint::{Flaw, Mint, Minted, Order, Parent};
+pub use node::{ConnectionId, HangUp, Node, Output};
+pub use profile::Profile;
+pub use temperament::{Promise, Temperament};

@@ -1,0 +1,350 @@
+//! A network of simulated nodes with real sockets.
+
+use std::{
+    collections::HashSet,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+use wire::{BlockHash, Header};
+
+use super::{
+    Member, PeerPlan, Plan, RpcAddress, WorldError,
+    host::{Host, News},
+    http::Server,
+};
+use crate::{
+    ChainState, Inspections, Mint, Minted, Node, Order, Profile, Promise, Temperament, Verdict,
+    topology::{Topology, gossip_delay},
+};
+
+/// How much the kernel takes for a node that stops reading, in bytes; Linux doubles it.
+const DEAF_BUFFER: u32 = 4096;
+
+/// How many connections may wait to be taken.
+const BACKLOG: u32 = 128;
+
+/// The best block of a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// Its name.
+    pub hash: BlockHash,
+    /// Its height.
+    pub height: u32,
+}
+
+/// What one member really has of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truth {
+    /// The member's name.
+    pub member: String,
+    /// How it behaves.
+    pub temperament: Temperament,
+    /// Whether it is a node, with RPC.
+    pub is_node: bool,
+    /// When the block became part of its active chain, since the world's start.
+    pub accepted_at: Option<Duration>,
+    /// Whether it is still part of it.
+    pub active: bool,
+}
+
+/// A running world. Dropping it ends everything too, without waiting for it.
+#[derive(Debug)]
+pub struct World {
+    members: Vec<Member>,
+    hosts: Vec<Arc<Host>>,
+    mint: Mutex<Mint>,
+    start: Instant,
+    epoch: u32,
+    /// Counts the blocks that were accepted anywhere.
+    accepted: watch::Receiver<u64>,
+    tasks: TaskTracker,
+    ending: CancellationToken,
+    _ending: DropGuard,
+}
+
+/// What is made of one entry of a plan.
+struct Draft {
+    plan: PeerPlan,
+    listener: TcpListener,
+    rpc: Option<(TcpListener, RpcAddress)>,
+    p2p: SocketAddr,
+}
+
+impl World {
+    /// Starts everything. Must be called in a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    /// When there are no members, names are not unique, no port is to be had, or a cookie file cannot be written.
+    pub async fn start(profile: Profile, plan: Plan) -> Result<Self, WorldError> {
+        let drafts = drafts(plan.peers, plan.nodes)?;
+        if drafts.is_empty() {
+            return Err(WorldError::Empty);
+        }
+        let profile = Arc::new(profile);
+        let mut rng = StdRng::seed_from_u64(plan.seed);
+        let inspections = Inspections::new(profile.chain.clone());
+        let epoch = unix_now();
+        let mut mint = Mint::new(&profile, rng.random());
+        let origin = ChainState::new(profile.clone(), inspections.clone(), epoch);
+        let history = mint.history(&origin.next(), plan.history, epoch);
+        let history: Vec<Header> = history.into_iter().map(|block| block.header).collect();
+
+        let temperaments: Vec<Temperament> = drafts.iter().map(|draft| draft.plan.temperament).collect();
+        let topology = Topology::random(&temperaments, plan.neighbours, &mut rng);
+        let addresses: Vec<SocketAddr> = drafts.iter().map(|draft| draft.p2p).collect();
+        let (start, tasks, ending) = (Instant::now(), TaskTracker::new(), CancellationToken::new());
+        let (news, heard) = mpsc::unbounded_channel();
+        let (counter, accepted) = watch::channel(0);
+
+        let (mut members, mut hosts) = (Vec::new(), Vec::new());
+        for (index, draft) in drafts.into_iter().enumerate() {
+            let Draft { plan, listener, rpc, p2p } = draft;
+            let seed = StdRng::seed_from_u64(rng.random());
+            let mut node = Node::new(profile.clone(), inspections.clone(), plan.temperament, epoch, seed);
+            node.chain_mut().adopt(&history);
+            node.know_addresses(topology.of(index).map(|other| addresses[other]).collect());
+            let host = Arc::new(Host::new(index, plan.link, node, start, news.clone()));
+            tasks.spawn(host.clone().keep_time(ending.clone()));
+            tasks.spawn(host.clone().listen(listener, tasks.clone(), ending.clone()));
+            let rpc = rpc.map(|(listener, address)| {
+                let login = format!("{}:{}", address.user, address.password);
+                let server = Arc::new(Server { host: host.clone(), login });
+                tasks.spawn(server.listen(listener, tasks.clone(), ending.clone()));
+                address
+            });
+            members.push(Member {
+                name: plan.name,
+                temperament: plan.temperament,
+                link: plan.link,
+                p2p,
+                rpc,
+            });
+            hosts.push(host);
+        }
+        let gossip = Gossip { hosts: hosts.clone(), topology, tasks: tasks.clone(), ending: ending.clone() };
+        tasks.spawn(gossip.run(heard, counter));
+        let world = Self {
+            members,
+            hosts,
+            mint: Mutex::new(mint),
+            start,
+            epoch,
+            accepted,
+            tasks,
+            _ending: ending.clone().drop_guard(),
+            ending,
+        };
+        for rpc in world.members.iter().filter_map(Member::rpc) {
+            rpc.write_cookie().map_err(|source| WorldError::Cookie {
+                path: rpc.cookie_file.clone().unwrap_or_default(),
+                source,
+            })?;
+        }
+        Ok(world)
+    }
+
+    /// Everybody, peers first, in the plan's order.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// When nobody has this name.
+    pub fn member(&self, name: &str) -> Result<&Member, WorldError> {
+        self.index(name).map(|index| &self.members[index])
+    }
+
+    fn index(&self, name: &str) -> Result<usize, WorldError> {
+        let index = self.members.iter().position(|member| member.name == name);
+        index.ok_or_else(|| WorldError::Unknown(name.into()))
+    }
+
+    /// The time since the world's start, from which [`Truth::accepted_at`] is counted.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The best block among members that [promise](Promise::Accepts) to take blocks; of equal ones the first member's.
+    /// Without such a member, the past that all began with.
+    pub fn tip(&self) -> Tip {
+        self.best().look(|node| Tip { hash: node.chain().tip(), height: node.chain().height() })
+    }
+
+    fn best(&self) -> &Host {
+        let promising = self.hosts.iter().filter(|host| host.temperament.promise() == Promise::Accepts);
+        // `max_by_key` gives the last of equals.
+        let best = promising.rev().max_by_key(|host| host.look(|node| node.chain().work()));
+        best.or(self.hosts.first()).expect("a world is started with members")
+    }
+
+    /// Makes the next block on the [tip](Self::tip). Nobody has it yet.
+    pub fn mint(&self, order: &Order) -> Minted {
+        let parent = self.best().look(|node| node.chain().next());
+        let time = self.epoch.saturating_add(u32::try_from(self.elapsed().as_secs()).unwrap_or(u32::MAX));
+        self.mint.lock().mint(&parent, time, order)
+    }
+
+    /// A block appears at a member, as if found there; it gossips from there if it is accepted.
+    ///
+    /// # Errors
+    /// When nobody has this name.
+    pub fn inject(&self, member: &str, block: &Bytes) -> Result<Verdict, WorldError> {
+        let index = self.index(member)?;
+        Ok(self.hosts[index].with(|node, now| node.submit(block, now)))
+    }
+
+    /// Makes a node's RPC answer that it is starting (-28), in these words, or answer again.
+    ///
+    /// # Errors
+    /// When nobody has this name.
+    pub fn set_warm_up(&self, member: &str, message: Option<String>) -> Result<(), WorldError> {
+        let index = self.index(member)?;
+        self.hosts[index].with(|node, _| node.set_warm_up(message));
+        Ok(())
+    }
+
+    /// What everybody really has of a block.
+    pub fn truth(&self, block: &BlockHash) -> Vec<Truth> {
+        let truth = |(member, host): (&Member, &Arc<Host>)| {
+            let (accepted_at, active) =
+                host.look(|node| (node.chain().connected_at(block), node.chain().is_active(block)));
+            let (temperament, is_node) = (member.temperament, member.rpc.is_some());
+            Truth { member: member.name.clone(), temperament, is_node, accepted_at, active }
+        };
+        self.members.iter().zip(&self.hosts).map(truth).collect()
+    }
+
+    /// Waits until all members that [promise](Promise::Accepts) to take blocks have a block. For ever, if it is not one
+    /// that they take: set a limit.
+    pub async fn everyone_has(&self, block: &BlockHash) {
+        let mut accepted = self.accepted.clone();
+        let lacks =
+            |truth: &Truth| truth.temperament.promise() == Promise::Accepts && truth.accepted_at.is_none();
+        loop {
+            accepted.borrow_and_update();
+            if !self.truth(block).iter().any(lacks) {
+                return;
+            }
+            if accepted.changed().await.is_err() {
+                // The world is ending; nobody gets anything any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Ends everything and waits until it has ended: connections are closed, ports free, cookie files removed.
+    pub async fn shutdown(self) {
+        self.ending.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.members.iter().filter_map(Member::rpc).for_each(RpcAddress::remove_cookie);
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host")
+            .field("index", &self.index)
+            .field("temperament", &self.temperament)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Carries accepted blocks from member to member.
+struct Gossip {
+    hosts: Vec<Arc<Host>>,
+    topology: Topology,
+    tasks: TaskTracker,
+    ending: CancellationToken,
+}
+
+impl Gossip {
+    async fn run(self, mut heard: mpsc::UnboundedReceiver<News>, counter: watch::Sender<u64>) {
+        loop {
+            let news = tokio::select! {
+                () = self.ending.cancelled() => return,
+                news = heard.recv() => news,
+            };
+            let Some(News { member, hash, block }) = news else { return };
+            tracing::debug!(member, %hash, "accepted");
+            counter.send_modify(|count| *count += 1);
+            for to in self.topology.of(member) {
+                let delay = gossip_delay(self.hosts[member].link, self.hosts[to].link, block.len());
+                let (host, block, ending) = (self.hosts[to].clone(), block.clone(), self.ending.clone());
+                self.tasks.spawn(async move {
+                    tokio::select! {
+                        () = ending.cancelled() => {}
+                        () = sleep(delay) => host.with(|node, now| node.hear_of(&block, now)),
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Gives every entry of a plan its ports.
+fn drafts(peers: Vec<PeerPlan>, nodes: Vec<super::NodePlan>) -> Result<Vec<Draft>, WorldError> {
+    let mut names = HashSet::new();
+    let peers = peers.into_iter().map(|plan| (plan, None));
+    let nodes = nodes.into_iter().map(|node| {
+        let plan = PeerPlan { name: node.name, temperament: node.temperament, link: node.link };
+        (plan, Some(node.cookie_file))
+    });
+    let draft = |(plan, rpc): (PeerPlan, Option<Option<std::path::PathBuf>>)| {
+        if !names.insert(plan.name.clone()) {
+            return Err(WorldError::SameName(plan.name));
+        }
+        let bind = |source| WorldError::Bind { member: plan.name.clone(), source };
+        let (listener, p2p) = listener(plan.temperament).map_err(bind)?;
+        let rpc = rpc.map(|cookie_file| {
+            let (listener, address) = self::listener(Temperament::Honest)?;
+            let user = if cookie_file.is_some() { "__cookie__" } else { "pool" }.into();
+            let secret: [u8; 32] = rand::rng().random();
+            Ok((
+                listener,
+                RpcAddress { address, user, password: faster_hex::hex_string(&secret), cookie_file },
+            ))
+        });
+        let rpc = rpc.transpose().map_err(bind)?;
+        Ok(Draft { plan, listener, rpc, p2p })
+    };
+    peers.chain(nodes).map(draft).collect()
+}
+
+/// A port that the system chooses.
+fn listener(temperament: Temperament) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    if temperament == Temperament::Deaf {
+        socket.set_recv_buffer_size(DEAF_BUFFER)?;
+    }
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn unix_now() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,225 @@
+//! Recordings of litecoind, and a node to hold against them.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part, and may panic")]
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use rand::RngCore;
+use serde_json::Value;
+use simnet::{ConnectionId, HangUp, Inspections, Mint, Node, Order, Output, Profile, Temperament, profile};
+use wire::{BlockHash, Header, Message};
+
+/// The one connection of most tests.
+pub(crate) const CALLER: ConnectionId = ConnectionId(1);
+
+/// Where it comes from.
+pub(crate) fn caller() -> SocketAddr {
+    "127.0.0.1:40000".parse().unwrap()
+}
+
+/// The day of the recordings, Unix seconds.
+pub(crate) const EPOCH: u32 = 1_795_172_000;
+
+pub(crate) fn recording(file: &str) -> Value {
+    let path = format!("{}/../../tests/fixtures/litecoin/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+pub(crate) fn unhex(value: &Value) -> Bytes {
+    let text = value.as_str().expect("hex");
+    let mut bytes = vec![0; text.len() / 2];
+    faster_hex::hex_decode(text.as_bytes(), &mut bytes).expect("hex");
+    bytes.into()
+}
+
+/// The headers of blocks 1 to 446 of the recorded chain: the node's own answer to `getheaders`.
+pub(crate) fn recorded_headers() -> Vec<Header> {
+    let recording = recording("handshake_inbound_full.json");
+    let messages = recording["messages"].as_array().unwrap();
+    let reply = messages.iter().find(|message| message["cmd"] == "headers").expect("it holds one");
+    let payload = unhex(&reply["raw_hex"]).slice(wire::HEADER_LEN..);
+    let chain = profile::litecoin::regtest().chain;
+    match Message::decode(wire::Command::HEADERS, payload, chain.dialect()) {
+        Ok(Message::Headers(headers)) => headers,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Draws these numbers, and nothing else.
+pub(crate) struct Scripted(pub(crate) VecDeque<u64>);
+
+impl RngCore for Scripted {
+    fn next_u32(&mut self) -> u32 {
+        self.next_u64() as u32
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.0.pop_front().expect("no more random numbers than were recorded")
+    }
+
+    fn fill_bytes(&mut self, _: &mut [u8]) {
+        panic!("nothing recorded was drawn byte by byte")
+    }
+}
+
+/// Draws 1, 2, 3 and so on.
+#[derive(Default)]
+pub(crate) struct Counting(u64);
+
+impl RngCore for Counting {
+    fn next_u32(&mut self) -> u32 {
+        self.next_u64() as u32
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+/// A node and whoever talks to it, at an instant of its own.
+pub(crate) struct Stage {
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) node: Node,
+    pub(crate) mint: Mint,
+    pub(crate) now: Duration,
+}
+
+impl Stage {
+    pub(crate) fn new(temperament: Temperament) -> Self {
+        Self::with(temperament, Counting::default())
+    }
+
+    pub(crate) fn with(temperament: Temperament, rng: impl RngCore + Send + 'static) -> Self {
+        let profile = Arc::new(profile::litecoin::regtest());
+        let inspections = Inspections::new(profile.chain.clone());
+        let node = Node::new(profile.clone(), inspections, temperament, EPOCH, rng);
+        let mint = Mint::new(&profile, 1);
+        Self { profile, node, mint, now: Duration::ZERO }
+    }
+
+    /// With so many blocks of its own behind it.
+    pub(crate) fn with_history(temperament: Temperament, length: u32) -> Self {
+        let mut stage = Self::new(temperament);
+        let history = stage.mint.history(&stage.node.chain().next(), length, EPOCH);
+        let headers: Vec<Header> = history.into_iter().map(|block| block.header).collect();
+        stage.node.chain_mut().adopt(&headers);
+        stage
+    }
+
+    /// A block on the node's tip, not given to it.
+    pub(crate) fn block(&mut self, order: &Order) -> simnet::Minted {
+        let parent = self.node.chain().next();
+        let time = self.node.chain().unix(self.now);
+        self.mint.mint(&parent, time, order)
+    }
+
+    /// Lets the node do everything that is due within a time, and hands over what it did.
+    pub(crate) fn wait(&mut self, time: Duration) -> Vec<Output> {
+        self.now += time;
+        self.node.tick(self.now);
+        std::iter::from_fn(|| self.node.poll()).collect()
+    }
+
+    /// As [`wait`](Self::wait), for as long as a block or its announcement takes.
+    pub(crate) fn settle(&mut self) -> Vec<Output> {
+        self.wait(Duration::from_millis(100))
+    }
+
+    pub(crate) fn say(&mut self, message: Message) {
+        self.node.handle(CALLER, message, self.now);
+    }
+
+    pub(crate) fn say_bytes(&mut self, bytes: &[u8]) {
+        self.node.read(CALLER, bytes, self.now);
+    }
+
+    /// Connects and shakes hands as a full node of this protocol version would; what was said so far is dropped.
+    pub(crate) fn shake_hands(&mut self, protocol: i32, services: u64) {
+        self.node.connect(CALLER, caller(), self.now);
+        self.say(version(protocol, services));
+        self.say(Message::Verack);
+        self.settle();
+    }
+
+    /// As a full node of today, which has the same tip.
+    pub(crate) fn ready(temperament: Temperament) -> Self {
+        let mut stage = Self::with_history(temperament, 3);
+        stage.shake_hands(70_016, 0x100_0409);
+        stage
+    }
+}
+
+pub(crate) fn version(protocol: i32, services: u64) -> Message {
+    Message::Version(wire::VersionMessage {
+        protocol,
+        services: wire::Services(services),
+        timestamp: EPOCH.into(),
+        receiver: (wire::Services::default(), wire::NetworkAddress::UNSPECIFIED),
+        details: Some(wire::VersionDetails {
+            sender: (wire::Services::default(), wire::NetworkAddress::UNSPECIFIED),
+            nonce: 0xdead_beef,
+            user_agent: Bytes::from_static(b"/recorder:0.1/"),
+            start_height: 0,
+            relay: Some(true),
+            extension: Bytes::new(),
+        }),
+    })
+}
+
+/// A question about what follows a block.
+pub(crate) fn getheaders(locator: BlockHash) -> Message {
+    Message::GetHeaders(wire::GetHeaders { protocol: 70_016, locator: vec![locator], stop: BlockHash::ZERO })
+}
+
+/// What was sent, in order.
+pub(crate) fn sent(outputs: &[Output]) -> Vec<&Message> {
+    fn message(output: &Output) -> Option<&Message> {
+        match output {
+            Output::Send { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+    outputs.iter().filter_map(message).collect()
+}
+
+/// The names of what was sent, in the recorder's words.
+pub(crate) fn words(outputs: &[Output]) -> Vec<String> {
+    sent(outputs).into_iter().map(word).collect()
+}
+
+/// A message in the words of the recorder's summary lines, without hashes, nonces and lengths.
+pub(crate) fn word(message: &Message) -> String {
+    match message {
+        Message::SendCompact(offer) => {
+            format!("sendcmpct announce={} v={}", u8::from(offer.announce), offer.version)
+        }
+        Message::FeeFilter(rate) => format!("feefilter {rate}"),
+        Message::GetData(items) => format!("getdata {:#x}", items[0].kind),
+        Message::Inv(items) => format!("inv {:#x}", items[0].kind),
+        Message::Headers(headers) => format!("headers n={}", headers.len()),
+        other => other.command().to_string(),
+    }
+}
+
+/// Why the node hung up, if it did.
+pub(crate) fn hung_up(outputs: &[Output]) -> Option<HangUp> {
+    outputs.iter().find_map(|output| match output {
+        Output::HangUp { reason, .. } => Some(*reason),
+        _ => None,
+    })
+}
+
+/// The blocks that became part of the node's active chain.
+pub(crate) fn accepted(outputs: &[Output]) -> Vec<BlockHash> {
+    let block = |output: &Output| match output {
+        Output::Accepted { hash, .. } => Some(*hash),
+        _ => None,
+    };
+    outputs.iter().filter_map(block).collect()
+}

@@ -1,0 +1,261 @@
+//! What litecoind announces, serves and asks for, recorded; and the same said to a simulated node.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{CALLER, Stage, accepted, caller, getheaders, recording, sent, version, words};
+use simnet::{Order, Temperament};
+use wire::{BlockHash, Command, Header, InvItem, Message, SendCompact, sha256d};
+
+/// How a caller introduced itself in a case of announce_summary.json.
+fn negotiate(stage: &mut Stage, case: &str, parent_known: bool) {
+    let services = match case {
+        _ if case.contains("services=0") => 0,
+        _ if case.contains("services=NETWORK|WITNESS") => 0x9,
+        _ => 0x100_0409,
+    };
+    stage.shake_hands(70_016, services);
+    if case.contains("sendheaders") {
+        stage.say(Message::SendHeaders);
+    }
+    if case.contains("all sendcmpct") {
+        for version in [3, 2, 1] {
+            stage.say(Message::SendCompact(SendCompact { announce: true, version }));
+        }
+    }
+    if let Some((_, rest)) = case.split_once("sendcmpct(") {
+        let mut numbers = rest.split([',', ')']).map(|number| number.trim().parse::<u64>());
+        if let (Some(Ok(announce)), Some(Ok(version))) = (numbers.next(), numbers.next()) {
+            stage.say(Message::SendCompact(SendCompact { announce: announce == 1, version }));
+        }
+    }
+    if parent_known {
+        stage.say(getheaders(stage.node.chain().tip()));
+    }
+    stage.settle();
+}
+
+#[test]
+fn new_blocks_are_announced_as_each_caller_negotiated() {
+    let recording = recording("announce_summary.json");
+    let mut kinds = std::collections::BTreeSet::new();
+    for case in recording["cases"].as_array().unwrap() {
+        let name = case["case"].as_str().unwrap();
+        let mut stage = Stage::with_history(Temperament::Honest, 5);
+        negotiate(&mut stage, name, case["peer_knows_parent_by_getheaders"] == true);
+        for block in case["blocks"].as_array().unwrap() {
+            let line = block["first_block_message"].as_str().unwrap();
+            let expected = line.split_once("<- ").unwrap().1.split([' ', ':']).next().unwrap();
+            let block = stage.block(&Order { size: 0, flaw: None });
+            assert!(stage.node.submit(&block.bytes, stage.now).is_connected());
+            let outputs = stage.settle();
+            let messages = sent(&outputs);
+            assert_eq!(messages.len(), 1, "{name}: {messages:?}");
+            assert_eq!(messages[0].command().as_str(), expected, "{name}");
+            kinds.insert(expected.to_owned());
+        }
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["cmpctblock", "headers", "inv"]);
+}
+
+/// The lengths are those of announce_sendcmpct_1_v*.json less the HogEx and the MWEB part, which minted blocks lack.
+#[test]
+fn a_compact_block_has_what_its_format_holds() {
+    for (version, with_witness, extension) in [(1, false, &[][..]), (2, true, &[]), (3, true, &[0])] {
+        let mut stage = Stage::with_history(Temperament::Honest, 5);
+        negotiate(&mut stage, &format!("sendcmpct(1,{version})"), true);
+        let block = stage.block(&Order::default());
+        stage.node.submit(&block.bytes, stage.now);
+        let outputs = stage.settle();
+        let [Message::CompactBlock(compact)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
+        assert_eq!(compact.header, block.header);
+        assert!(compact.short_ids.len() > 20);
+        let coinbase = &compact.prefilled[0].transaction;
+        assert_eq!(coinbase[4..6] == [0, 1], with_witness, "version {version}: marker and flag");
+        assert_eq!(compact.extension, extension, "version {version}");
+        let again = Message::decode(
+            Command::CMPCTBLOCK,
+            Message::CompactBlock(compact.clone()).encode(),
+            &litecoin::LitecoinDialect,
+        );
+        assert_eq!(again, Ok(Message::CompactBlock(compact.clone())));
+    }
+}
+
+/// relay_block_to_node.json and relay_block_extra.json, by hand: what a sender gets back.
+#[test]
+fn an_unasked_block_is_echoed_as_recorded() {
+    let block_then_ping = |stage: &mut Stage| {
+        let block = stage.block(&Order::default());
+        stage.say(Message::Block(block.bytes));
+        stage.say(Message::Ping(5));
+        words(&stage.settle())
+    };
+    let sendcmpct = |announce, version| Message::SendCompact(SendCompact { announce, version });
+
+    let mut stage = Stage::ready(Temperament::Honest);
+    assert_eq!(block_then_ping(&mut stage), ["pong", "inv 0x2"], "nothing negotiated");
+
+    let mut stage = Stage::ready(Temperament::Honest);
+    stage.say(sendcmpct(false, 3));
+    assert_eq!(block_then_ping(&mut stage), ["sendcmpct announce=1 v=3", "pong", "inv 0x2"], "first of 3");
+    assert_eq!(block_then_ping(&mut stage), ["pong", "inv 0x2"], "next on the same connection");
+
+    let mut stage = Stage::ready(Temperament::Honest);
+    stage.say(sendcmpct(false, 2));
+    assert_eq!(block_then_ping(&mut stage), ["pong", "inv 0x2"], "an offer of no use");
+
+    let mut stage = Stage::ready(Temperament::Honest);
+    stage.say(Message::SendHeaders);
+    stage.say(getheaders(stage.node.chain().tip()));
+    stage.settle();
+    assert_eq!(block_then_ping(&mut stage), ["pong", "headers n=1"], "sendheaders, parent known");
+
+    let mut stage = Stage::ready(Temperament::Honest);
+    stage.say(sendcmpct(true, 3));
+    stage.say(getheaders(stage.node.chain().tip()));
+    stage.settle();
+    let expected = ["cmpctblock", "sendcmpct announce=1 v=3", "pong"];
+    assert_eq!(block_then_ping(&mut stage), expected, "sendcmpct(1,3), parent known");
+}
+
+#[test]
+fn the_question_right_behind_a_block_is_answered_with_it_and_leaves_nothing_to_announce() {
+    let mut stage = Stage::ready(Temperament::Honest);
+    let block = stage.block(&Order::default());
+    stage.say(Message::Block(block.bytes.clone()));
+    stage.say(getheaders(block.parent));
+    stage.say(Message::Ping(5));
+    let outputs = stage.settle();
+    assert_eq!(sent(&outputs), [&Message::Headers(vec![block.header]), &Message::Pong(5)]);
+    stage.say(Message::Block(block.bytes));
+    stage.say(Message::Ping(6));
+    assert_eq!(sent(&stage.settle()), [&Message::Pong(6)], "a duplicate draws no reply");
+}
+
+#[test]
+fn a_rival_of_the_tip_draws_no_reply_and_the_question_about_the_parent_names_the_winner() {
+    let mut stage = Stage::ready(Temperament::Honest);
+    let (winner, loser) = (stage.block(&Order::default()), stage.block(&Order::default()));
+    assert!(stage.node.submit(&winner.bytes, stage.now).is_connected());
+    stage.settle();
+    stage.say(Message::Block(loser.bytes.clone()));
+    stage.say(getheaders(winner.parent));
+    stage.say(Message::GetData(vec![InvItem::block(0x6000_0002, loser.hash)]));
+    stage.say(Message::Ping(5));
+    let outputs = stage.settle();
+    assert_eq!(sent(&outputs), [&Message::Headers(vec![winner.header]), &Message::Pong(5)]);
+    let tips = stage.node.chain().tips();
+    assert_eq!((tips[0].status, tips[1].status), ("active", "valid-headers"), "{tips:?}");
+}
+
+#[test]
+fn an_announced_block_is_fetched_from_those_who_can_send_it_whole() {
+    let fetched = |services, offer: Option<u64>| {
+        let mut stage = Stage::with_history(Temperament::Honest, 3);
+        stage.shake_hands(70_016, services);
+        if let Some(version) = offer {
+            stage.say(Message::SendCompact(SendCompact { announce: false, version }));
+        }
+        let block = stage.block(&Order::default());
+        stage.say(Message::Headers(vec![block.header.clone()]));
+        let asked = words(&stage.settle());
+        stage.say(Message::Block(block.bytes));
+        let outputs = stage.settle();
+        assert_eq!(accepted(&outputs), [block.hash]);
+        // Whoever announced it needs no echo.
+        assert!(!words(&outputs).contains(&"inv 0x2".into()));
+        asked
+    };
+    assert_eq!(fetched(0x100_0409, None), ["getdata 0x60000002"]);
+    assert_eq!(fetched(0x100_0409, Some(1)), ["getdata 0x60000002"]);
+    assert_eq!(fetched(0x100_0409, Some(3)), ["getdata 0x4"]);
+    assert!(fetched(0x9, None).is_empty() && fetched(1, None).is_empty() && fetched(0, None).is_empty());
+
+    let mut stage = Stage::ready(Temperament::Honest);
+    let unknown = BlockHash::from_wire(sha256d(b"unknown"));
+    stage.say(Message::Inv(vec![InvItem::block(2, unknown)]));
+    let outputs = stage.settle();
+    let [Message::GetHeaders(question)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
+    assert_eq!((question.locator[0], question.stop), (stage.node.chain().tip(), unknown));
+}
+
+#[test]
+fn a_compact_block_is_taken_in_the_negotiated_format_and_its_transactions_are_asked_for() {
+    let mut taker = Stage::ready(Temperament::Honest);
+    let chain = taker.node.chain();
+    let headers: Vec<Header> = (1..=chain.height())
+        .map(|height| chain.header(&chain.at(height).unwrap()).unwrap().clone())
+        .collect();
+    let mut giver = Stage::new(Temperament::Honest);
+    giver.node.chain_mut().adopt(&headers);
+    negotiate(&mut giver, "sendcmpct(1,3)", true);
+    let block = giver.block(&Order::default());
+    giver.node.submit(&block.bytes, giver.now);
+    let outputs = giver.settle();
+    let [compact] = sent(&outputs)[..] else { panic!("{outputs:?}") };
+
+    taker.say(compact.clone());
+    assert_eq!(words(&taker.settle()), Vec::<String>::new(), "not negotiated: dropped silently");
+    taker.say(Message::SendCompact(SendCompact { announce: false, version: 3 }));
+    taker.say(compact.clone());
+    let outputs = taker.settle();
+    let [question @ Message::GetBlockTxn(_)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
+    giver.say(question.clone());
+    let outputs = giver.settle();
+    let [answer @ Message::BlockTxn(_)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
+    taker.say(answer.clone());
+    let outputs = taker.settle();
+    assert_eq!(accepted(&outputs), [block.hash]);
+    assert_eq!(words(&outputs), ["sendcmpct announce=1 v=3"], "and no echo, as recorded");
+    assert_eq!(taker.node.chain().block(&block.hash).unwrap().bytes, block.bytes);
+}
+
+#[test]
+fn what_was_announced_is_served_and_what_is_not_there_is_passed_over() {
+    let mut stage = Stage::ready(Temperament::Honest);
+    let block = stage.block(&Order::default());
+    stage.node.submit(&block.bytes, stage.now);
+    stage.settle();
+    let unknown = InvItem::block(0x6000_0002, BlockHash::from_wire([9; 32]));
+    let transaction = InvItem { kind: 1, hash: [8; 32] };
+    stage.say(Message::GetData(vec![unknown, transaction, InvItem::block(0x6000_0002, block.hash)]));
+    let outputs = stage.settle();
+    assert_eq!(sent(&outputs), [&Message::Block(block.bytes), &Message::NotFound(vec![transaction])]);
+}
+
+#[test]
+fn addresses_come_once_and_late_in_the_form_that_was_asked_for() {
+    for (addrv2, command) in [(false, "addr"), (true, "addrv2")] {
+        let mut stage = Stage::with_history(Temperament::Honest, 3);
+        stage
+            .node
+            .know_addresses(vec!["203.0.113.7:9333".parse().unwrap(), "[2001:db8::1]:9333".parse().unwrap()]);
+        stage.node.connect(CALLER, caller(), stage.now);
+        stage.say(version(70_016, 0x100_0409));
+        if addrv2 {
+            stage.say(Message::SendAddrV2);
+        }
+        stage.say(Message::Verack);
+        stage.say(Message::GetAddr);
+        stage.say(Message::GetAddr);
+        stage.settle();
+        assert!(words(&stage.wait(Duration::from_secs(9))).is_empty());
+        assert_eq!(words(&stage.wait(Duration::from_secs(20))), [command]);
+        assert!(!words(&stage.wait(Duration::from_secs(600))).contains(&command.into()));
+    }
+}
+
+#[test]
+fn a_node_in_initial_block_download_takes_blocks_and_does_not_answer_about_headers() {
+    let mut stage = Stage::ready(Temperament::Honest);
+    stage.node.set_initial_download(true);
+    let block = stage.block(&Order::default());
+    stage.say(Message::Block(block.bytes));
+    stage.say(getheaders(block.parent));
+    let outputs = stage.settle();
+    assert_eq!(accepted(&outputs), [block.hash]);
+    assert!(!words(&outputs).contains(&"headers n=1".into()));
+}

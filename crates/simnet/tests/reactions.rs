@@ -1,0 +1,351 @@
+//! What makes litecoind hang up, refuse and accept, recorded; and the same done to a simulated node.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use common::{
+    CALLER, Stage, accepted, caller, getheaders, hung_up, recorded_headers, recording, sent, unhex, version,
+    words,
+};
+use serde_json::Value;
+use simnet::{ConnectionId, Door, Flaw, HangUp, Order, Temperament, Verdict};
+use wire::{BlockHash, Command, Encode, FrameHeader, Header, Message};
+
+const MAGIC: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
+
+/// Any header that connects to nothing.
+fn stray(number: u8) -> Header {
+    let mut fixed = [number; 80];
+    fixed[72..76].copy_from_slice(&0x207f_ffff_u32.to_le_bytes());
+    Header::new(fixed)
+}
+
+fn frame_of(magic: [u8; 4], command: &[u8; 12], length: usize, payload: &[u8]) -> Vec<u8> {
+    let header =
+        FrameHeader { magic, command: *command, length: length as u32, checksum: wire::checksum(payload) };
+    [&header.to_wire()[..], payload].concat()
+}
+
+/// What the recorder did in a case; `None` if it is about something else (protocol versions have a test of their own,
+/// and a simulated node never dials).
+fn provoke(stage: &mut Stage, case: &str) -> Option<()> {
+    const X: &[u8; 12] = b"x\0\0\0\0\0\0\0\0\0\0\0";
+    let shaken = |stage: &mut Stage| stage.shake_hands(70_016, 0x100_0409);
+    let raw = |stage: &mut Stage, bytes: Vec<u8>| {
+        stage.shake_hands(70_016, 0x100_0409);
+        stage.say_bytes(&bytes);
+    };
+    match case {
+        "normal (control)" => shaken(stage),
+        "services=0 (inbound to node)" => stage.shake_hands(70_016, 0),
+        "services=NETWORK only" => stage.shake_hands(70_016, 1),
+        "ping before verack (after version)" => {
+            stage.node.connect(CALLER, caller(), stage.now);
+            stage.say(version(70_016, 0x100_0409));
+            stage.say(Message::Ping(1));
+        }
+        "ping before version" => {
+            stage.node.connect(CALLER, caller(), stage.now);
+            stage.say(Message::Ping(1));
+        }
+        "second version message" => {
+            shaken(stage);
+            stage.say(version(70_016, 0x100_0409));
+        }
+        "second verack" => {
+            shaken(stage);
+            stage.say(Message::Verack);
+        }
+        "wtxidrelay after verack" => {
+            shaken(stage);
+            stage.say(Message::WtxidRelay);
+        }
+        "sendaddrv2 after verack" => {
+            shaken(stage);
+            stage.say(Message::SendAddrV2);
+        }
+        "wrong magic" => raw(stage, frame_of([1, 2, 3, 4], X, 8, &[0; 8])),
+        "bad checksum" => {
+            let mut bytes = frame_of(MAGIC, X, 8, &[0; 8]);
+            bytes[20] ^= 1;
+            raw(stage, bytes);
+        }
+        "announced length 40,000,000" => raw(stage, frame_of(MAGIC, X, 40_000_000, &[])),
+        "announced length 4,000,001" => raw(stage, frame_of(MAGIC, X, 4_000_001, &[])),
+        "unknown command" => raw(stage, frame_of(MAGIC, b"foobar\0\0\0\0\0\0", 5, b"hello")),
+        "undecodable block payload" => raw(stage, frame_of(MAGIC, Command::BLOCK.as_wire(), 2, &[1, 2])),
+        "undecodable headers payload" => {
+            raw(stage, frame_of(MAGIC, Command::HEADERS.as_wire(), 3, &[5, 1, 2]));
+        }
+        "inv with 50001 entries" => {
+            let mut payload = BytesMut::new();
+            payload.put_compact_size(50_001);
+            (0..50_001).for_each(|_| {
+                payload.put_u32_le(2);
+                payload.put_slice(&[1; 32]);
+            });
+            raw(stage, frame_of(MAGIC, Command::INV.as_wire(), payload.len(), &payload));
+        }
+        "one unconnecting header" => {
+            shaken(stage);
+            stage.say(Message::Headers(vec![stray(1)]));
+        }
+        "15 unconnecting headers" => {
+            shaken(stage);
+            (1..=15).for_each(|number| stage.say(Message::Headers(vec![stray(number)])));
+        }
+        "http garbage" => {
+            stage.node.connect(CALLER, caller(), stage.now);
+            stage.say_bytes(b"GET / HTTP/1.1\r\n\r\n");
+        }
+        "our version carries a nonce that the node itself uses (self-connect)" => {
+            shaken(stage);
+            // The first number that the stage's node drew: the nonce of its version.
+            let Message::Version(mut own) = version(70_016, 0x100_0409) else { unreachable!() };
+            own.details.as_mut().unwrap().nonce = 1;
+            stage.node.connect(ConnectionId(2), caller(), stage.now);
+            stage.node.handle(ConnectionId(2), Message::Version(own), stage.now);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+#[test]
+fn a_node_hangs_up_where_the_daemon_did_and_nowhere_else() {
+    let recording = recording("disconnect_cases.json");
+    let mut seen = 0;
+    for case in recording["cases"].as_array().unwrap() {
+        let name = case["case"].as_str().unwrap();
+        let mut stage = Stage::with_history(Temperament::Honest, 3);
+        let mut outputs = Vec::new();
+        if provoke(&mut stage, name).is_none() {
+            let about_versions = name.starts_with("protocol version");
+            assert!(about_versions || name.starts_with("node connects") || name.starts_with('…'), "{name}");
+            continue;
+        }
+        outputs.extend(stage.settle());
+        let recorded = case["node_disconnected"].as_bool().unwrap();
+        assert_eq!(hung_up(&outputs).is_some(), recorded, "{name}: {outputs:?}");
+        seen += 1;
+    }
+    assert!(seen >= 20, "{seen}");
+}
+
+#[test]
+fn every_header_that_does_not_connect_is_asked_about() {
+    let mut stage = Stage::ready(Temperament::Honest);
+    provoke_strays(&mut stage, 15);
+    let outputs = stage.settle();
+    assert_eq!(words(&outputs), vec!["getheaders"; 15], "as recorded in \"15 unconnecting headers\"");
+    provoke_strays(&mut stage, 34);
+    assert_eq!(hung_up(&stage.settle()), None, "four times 20 points");
+    provoke_strays(&mut stage, 1);
+    assert_eq!(hung_up(&stage.settle()), Some(HangUp::Misbehaving), "the fiftieth in a row");
+}
+
+fn provoke_strays(stage: &mut Stage, count: u8) {
+    (0..count).for_each(|number| stage.say(Message::Headers(vec![stray(number)])));
+}
+
+/// The recorder's way of spoiling a block, in relay_invalid_blocks.json.
+fn spoiled(stage: &mut Stage, case: &str) -> Option<Bytes> {
+    let flawed = |stage: &mut Stage, flaw| stage.block(&Order { flaw: Some(flaw), ..Order::default() }).bytes;
+    Some(match case {
+        "bad merkle root (a coinbase byte flipped, header untouched)" => flawed(stage, Flaw::BadMerkleRoot),
+        "proof of work above the target (nonce changed)" => flawed(stage, Flaw::HighHash),
+        "coinbase pays too much (merkle root and pow redone)" => flawed(stage, Flaw::BadCoinbaseAmount),
+        "unknown parent (random prev hash, valid pow)" => flawed(stage, Flaw::UnknownParent),
+        "time 4 h in the future" => flawed(stage, Flaw::TimeTooNew),
+        "time too old" => flawed(stage, Flaw::TimeTooOld),
+        "block version 1" => flawed(stage, Flaw::BadVersion),
+        "10 extra zero bytes behind the block" => flawed(stage, Flaw::TrailingBytes),
+        "block cut 10 bytes short" => {
+            let whole = stage.block(&Order::default()).bytes;
+            whole.slice(..whole.len() - 10)
+        }
+        "wrong nBits" => {
+            let block = stage.block(&Order::default());
+            let mut bytes = block.bytes.to_vec();
+            // The recorder's bits, 1f7fffff, and a nonce that does not help.
+            bytes[75] = 0x1f;
+            while stage.profile.chain.check_work(&Header::new(*bytes.first_chunk().unwrap())).is_ok() {
+                bytes[76] += 1;
+            }
+            bytes.into()
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn bad_blocks_over_p2p_are_met_as_recorded() {
+    let recording = recording("relay_invalid_blocks.json");
+    let mut seen = 0;
+    for case in recording["cases"].as_array().unwrap() {
+        let (name, via) = (case["case"].as_str().unwrap(), case["via"].as_str().unwrap());
+        let mut stage = Stage::ready(Temperament::Honest);
+        let block = spoiled(&mut stage, name).unwrap_or_else(|| panic!("{name}: how?"));
+        if via.contains("headers message") {
+            stage.say(Message::Headers(vec![Header::new(*block.first_chunk().unwrap())]));
+        } else {
+            stage.say(Message::Block(block.clone()));
+        }
+        stage.say(Message::Ping(5));
+        let outputs = stage.settle();
+        let context = format!("{name}, {via}: {outputs:?}");
+        assert_eq!(hung_up(&outputs).is_some(), case["disconnected"].as_bool().unwrap(), "{context}");
+        assert_eq!(!accepted(&outputs).is_empty(), case["tip_moved"].as_bool().unwrap(), "{context}");
+        assert_eq!(sent(&outputs).contains(&&Message::Pong(5)), !case["pong_ms"].is_null(), "{context}");
+        let asked = to_sender(case).iter().any(|line| line.starts_with("getheaders"));
+        assert_eq!(words(&outputs).contains(&"getheaders".into()), asked, "{context}");
+        // What `submitblock` said to the same bytes afterwards.
+        if let Some(body) = case["submitblock_same_bytes"]["body"].as_str() {
+            let reply: Value = serde_json::from_str(body).unwrap();
+            let verdict = stage.node.submit(&block, stage.now);
+            let said = match verdict {
+                Verdict::Undecodable => None,
+                verdict => Some(verdict.word().map_or(Value::Null, Value::from)),
+            };
+            let expected = reply["error"].is_null().then(|| reply["result"].clone());
+            assert_eq!(said, expected, "{context}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 25, "{seen}");
+}
+
+/// The node's lines to the sender in a relay case, without times.
+fn to_sender(case: &Value) -> Vec<String> {
+    let lines = case["to_sender"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+    lines.filter_map(|line| line.split_once("<- ")).map(|(_, said)| said.to_owned()).collect()
+}
+
+#[test]
+fn recorded_blocks_are_accepted_on_the_recorded_chain() {
+    let headers = recorded_headers();
+    let files = [
+        "block_coinbase_only.json",
+        "block_20tx_segwit.json",
+        "block_mweb_activation_432_pegin.json",
+        "block_mweb_hogex_only.json",
+        "block_mweb_pegin2.json",
+        "block_mweb_transfer_pegout.json",
+    ];
+    for file in files {
+        let recording = recording(file);
+        let height = recording["height"].as_u64().unwrap() as usize;
+        let hash: BlockHash = recording["hash"].as_str().unwrap().parse().unwrap();
+        let mut stage = Stage::with(Temperament::Honest, common::Counting::default());
+        stage.now = Duration::from_secs(3600);
+        stage.node.chain_mut().adopt(&headers[..height - 1]);
+        stage.shake_hands(70_016, 0x100_0409);
+        stage.say(Message::Block(unhex(&recording["block_hex"])));
+        let outputs = stage.settle();
+        assert_eq!(accepted(&outputs), [hash], "{file}: {outputs:?}");
+        assert_eq!(stage.node.chain().height() as usize, height);
+        assert_eq!(
+            stage.node.chain().block(&hash).unwrap().bytes,
+            unhex(&recording["block_hex"]),
+            "{file}: served as it came"
+        );
+    }
+}
+
+#[test]
+fn stripped_forms_of_a_recorded_block_are_refused_without_spoiling_the_whole_one() {
+    let recording = recording("block_mweb_432_three_serializations.json");
+    let headers = recorded_headers();
+    for form in ["MSG_BLOCK_0x00000002", "MSG_WITNESS_BLOCK_0x40000002"] {
+        let mut stage = Stage::with(Temperament::Honest, common::Counting::default());
+        stage.now = Duration::from_secs(3600);
+        stage.node.chain_mut().adopt(&headers[..431]);
+        stage.shake_hands(70_016, 0x100_0409);
+        stage.say(Message::Block(unhex(&recording[form]).clone()));
+        assert_eq!(hung_up(&stage.settle()), Some(HangUp::Misbehaving), "{form}");
+        let whole = unhex(&recording["MSG_MWEB_BLOCK_0x60000002"]);
+        assert!(stage.node.submit(&whole, stage.now).is_connected(), "{form}: it has the same name");
+    }
+    // What the daemon says by RPC to a block without its MWEB part (rpc_replies.json, submitblock_without_mweb_part).
+    let mut stage = Stage::with(Temperament::Honest, common::Counting::default());
+    stage.node.chain_mut().adopt(&headers[..431]);
+    let block = unhex(&recording["MSG_WITNESS_BLOCK_0x40000002"]);
+    let verdict = stage.node.chain_mut().accept(&block, Door::Rpc, Duration::from_secs(3600));
+    assert_eq!(verdict, Verdict::Refused("mweb-missing".into()));
+}
+
+#[test]
+fn whoever_does_not_shake_hands_or_answer_pings_is_dropped_in_the_end() {
+    let mut stage = Stage::with_history(Temperament::Honest, 3);
+    stage.node.connect(CALLER, caller(), stage.now);
+    assert_eq!(hung_up(&stage.wait(Duration::from_secs(59))), None);
+    assert_eq!(hung_up(&stage.wait(Duration::from_secs(1))), Some(HangUp::HandshakeTimeout));
+
+    let mut stage = Stage::ready(Temperament::Honest);
+    assert_eq!(hung_up(&stage.wait(Duration::from_secs(19 * 60))), None);
+    assert_eq!(hung_up(&stage.wait(Duration::from_secs(3 * 60))), Some(HangUp::PongTimeout));
+}
+
+#[test]
+fn ten_orphans_end_a_connection_and_nine_do_not() {
+    let mut stage = Stage::ready(Temperament::Honest);
+    for count in 1..=10 {
+        let orphan = stage.block(&Order { size: 0, flaw: Some(Flaw::UnknownParent) });
+        stage.say(Message::Block(orphan.bytes));
+        assert_eq!(hung_up(&stage.settle()).is_some(), count == 10, "{count}");
+    }
+}
+
+/// What a node says and does must not depend on how TCP cuts the stream.
+#[test]
+fn a_stream_may_be_cut_anywhere() {
+    let mut reference = None;
+    for size in [1, 7, 24, 1460, 1_000_000] {
+        let mut stage = Stage::with_history(Temperament::Honest, 3);
+        let block = stage.block(&Order::default());
+        stage.node.connect(CALLER, caller(), stage.now);
+        let messages = [
+            version(70_016, 0x100_0409),
+            Message::Verack,
+            Message::Block(block.bytes.clone()),
+            getheaders(block.parent),
+            Message::Ping(5),
+        ];
+        let stream: Vec<u8> =
+            messages.iter().flat_map(|message| stage.node.frame(message).to_vec()).collect();
+        stream.chunks(size).for_each(|chunk| stage.say_bytes(chunk));
+        let outputs = stage.settle();
+        assert_eq!(accepted(&outputs), [block.hash], "in pieces of {size}");
+        assert_eq!(reference.get_or_insert(outputs.clone()), &outputs, "in pieces of {size}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_a_node_panic(
+        noise: Vec<u8>,
+        command in proptest::sample::select(vec![
+            "version", "verack", "inv", "getdata", "getheaders", "headers", "block", "cmpctblock", "getblocktxn",
+            "blocktxn", "sendcmpct", "ping", "pong", "getaddr", "addr", "notfound", "reject", "foobar",
+        ]),
+        shaken: bool,
+        temperament in proptest::sample::select(Temperament::ALL.to_vec()),
+    ) {
+        let mut stage = Stage::with_history(temperament, 3);
+        stage.node.connect(CALLER, caller(), stage.now);
+        if shaken {
+            stage.say(version(70_016, 0x100_0409));
+            stage.say(Message::Verack);
+        }
+        let mut name = [0; 12];
+        name[..command.len()].copy_from_slice(command.as_bytes());
+        let tip = stage.node.chain().tip();
+        stage.say_bytes(&frame_of(MAGIC, &name, noise.len(), &noise));
+        stage.say_bytes(&noise);
+        stage.wait(Duration::from_secs(300));
+        proptest::prop_assert_eq!(stage.node.chain().tip(), tip);
+    }
+}

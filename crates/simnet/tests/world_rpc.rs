@@ -1,0 +1,130 @@
+//! JSON-RPC of simulated nodes over real sockets, with the relay's own client and by hand.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "common/caller.rs"]
+mod caller;
+
+use std::time::{Duration, Instant};
+
+use caller::{PATIENCE, SILENCE, has, node_plan, world};
+use rpc::{Auth, Client, Endpoint, SubmitRequest, Timeouts};
+use serde_json::{Value, json};
+use simnet::{
+    Minted, Order, Temperament,
+    sockets::{Member, NodePlan},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+fn client(member: &Member, auth: Auth, submit: Duration) -> Client {
+    let address = member.rpc().expect("a node");
+    let timeouts = Timeouts { submit, ..Timeouts::default() };
+    Client::new(Endpoint { name: member.name().into(), url: address.url().parse().unwrap(), auth, timeouts })
+}
+
+fn password(member: &Member) -> Auth {
+    let address = member.rpc().expect("a node");
+    Auth::password(address.user(), address.password())
+}
+
+async fn submit(client: &Client, block: &Minted) -> rpc::Submission {
+    let request = SubmitRequest::from_bytes(&block.bytes);
+    client.submit_block(&request, tokio::time::Instant::now()).await
+}
+
+#[tokio::test]
+async fn a_node_answers_the_real_rpc_client_by_password_and_by_cookie() {
+    let directory = tempfile::tempdir().unwrap();
+    let cookie = directory.path().join(".cookie");
+    let nodes = vec![
+        node_plan("a", Temperament::Honest),
+        NodePlan { cookie_file: Some(cookie.clone()), ..node_plan("b", Temperament::Honest) },
+    ];
+    let world = world(vec![], nodes).await;
+    let [a, b] = world.members() else { panic!() };
+    let (a, b) = (client(a, password(a), PATIENCE), client(b, Auth::Cookie(cookie.clone()), PATIENCE));
+    let info: Value = a.call("getblockchaininfo", json!([])).await.unwrap();
+    assert_eq!((&info["chain"], &info["blocks"]), (&json!("regtest"), &json!(3)));
+
+    let block = world.mint(&Order { size: 1_000_000, flaw: None });
+    let submission = submit(&a, &block).await;
+    assert!(submission.outcome.unwrap().is_accepted());
+    timeout(PATIENCE, world.everyone_has(&block.hash)).await.expect("b hears of it");
+    let submission = submit(&b, &block).await;
+    assert_eq!(submission.outcome.unwrap().reason(), Some("duplicate"));
+
+    world.set_warm_up("a", Some("Verifying blocks...".into())).unwrap();
+    let error = a.call::<Value>("getblockcount", json!([])).await.unwrap_err();
+    assert_eq!(error.kind(), "warming_up");
+    world.set_warm_up("a", None).unwrap();
+    assert_eq!(a.call::<u32>("getblockcount", json!([])).await.unwrap(), 4);
+
+    world.shutdown().await;
+    assert!(!cookie.exists());
+    assert_eq!(a.call::<u32>("getblockcount", json!([])).await.unwrap_err().kind(), "refused");
+}
+
+/// A request by hand, and the whole answer.
+async fn raw_request(address: &str, headers: &str) -> (String, Duration) {
+    let begin = Instant::now();
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await.unwrap();
+    let request =
+        format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: 2\r\n\r\n{{}}");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+    (answer, begin.elapsed())
+}
+
+#[tokio::test]
+async fn without_the_password_a_node_answers_as_recorded() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/litecoin/rpc_replies.json");
+    let recording: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let world = world(vec![], vec![node_plan("a", Temperament::Honest)]).await;
+    let address = world.members()[0].rpc().unwrap().url();
+    for (name, header, least) in [
+        ("no_auth", "", Duration::ZERO),
+        ("wrong_auth", "Authorization: Basic eDp5\r\n", Duration::from_millis(250)),
+    ] {
+        let recorded = &recording["replies"][name];
+        let (answer, took) = raw_request(&address, header).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 401 Unauthorized"), "{head}");
+        assert_eq!(body, recorded["body"], "{name}");
+        for (field, value) in recorded["http_headers"].as_object().unwrap() {
+            let line = format!("{}: {}", field.to_lowercase(), value.as_str().unwrap());
+            let expected = if field == "Date" { "date: " } else { line.as_str() };
+            assert!(
+                head.to_lowercase().contains(&expected.to_lowercase()),
+                "{name}: no {expected} in {head}"
+            );
+        }
+        assert!(took >= least, "{name}: {took:?}");
+    }
+    world.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_nodes_rpc_shares_its_temperament() {
+    let temperaments = [Temperament::Mute, Temperament::Zombie, Temperament::Cutting, Temperament::Deaf];
+    let nodes = temperaments.map(|temperament| node_plan(temperament.name(), temperament));
+    let world = world(vec![], nodes.into()).await;
+    let block = world.mint(&Order::default());
+    for (name, expected) in
+        [("mute", "timeout"), ("deaf", "timeout"), ("cutting", "connection_lost"), ("zombie", "inconclusive")]
+    {
+        let limit = if expected == "timeout" { SILENCE } else { PATIENCE };
+        let member = world.member(name).unwrap();
+        let submission = submit(&client(member, password(member), limit), &block).await;
+        let found = match &submission.outcome {
+            Ok(answer) => answer.reason().unwrap_or("null").to_owned(),
+            Err(error) => error.kind().to_owned(),
+        };
+        assert_eq!(found, expected, "{name}");
+        assert!(!has(&world, name, &block), "{name}");
+    }
+    world.shutdown().await;
+}
