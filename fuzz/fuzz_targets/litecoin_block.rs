@@ -1,0 +1,4 @@
+//! See [`targets::litecoin_block`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::litecoin_block::run(data));
