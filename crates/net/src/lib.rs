@@ -4,6 +4,9 @@
 //! messages and drives the sans-IO [`Session`](protocol::session::Session); a writer task empties the peer's
 //! [`Lane`]. What the session and the writer have to tell goes to the [`Host`], which is the relay.
 //!
+//! A found block does not wait for a hundred writer tasks to wake up: the thread that has it loads the lanes of all
+//! peers and sends them itself, in order ([`volley`]). The tasks write what is left, and watch what becomes of it.
+//!
 //! # Lanes
 //!
 //! A lane is where bulk bytes wait for one peer. Pushing into it never waits and never copies: it takes an

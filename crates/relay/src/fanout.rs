@@ -282,8 +282,8 @@ impl Relay {
     /// The block, then the question whether it is in the peer's chain, then the ping that says that both were
     /// processed. Made once per delivery, for the first peer, and shared by all.
     fn plan(&self, delivery: &Delivery, block: &IndexedBlock) -> Arc<Plan> {
-        let digest = delivery.read(|state| state.canonical).map(|canonical| canonical.body);
         delivery.plan(|| {
+            let digest = delivery.read(|state| state.canonical).map(|canonical| canonical.body);
             let magic = self.chain.params().magic;
             let mut locator = vec![delivery.parent];
             locator.extend(

@@ -12,7 +12,8 @@
 //! 1. the caller's bytes, unchecked, leave for **every node** by `submitblock`, each on its own warm connection;
 //! 2. the block goes into the **journal**, whose sync runs beside the sends;
 //! 3. the block is **inspected** on a thread for such work, and, if a peer would welcome it, its canonical form is
-//!    framed once and pushed into the lane of **every peer** in the order of their scores.
+//!    framed once, put into the lane of **every peer** in the order of their scores, and written to their sockets by
+//!    that very thread.
 //!
 //! A node of ours that is also a P2P peer is pushed to when its `submitblock` has answered or failed, or after 250 ms:
 //! the push would destroy its verdict.
