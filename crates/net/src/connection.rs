@@ -118,8 +118,9 @@ pub async fn run(
         Ok(incoming) => incoming,
         Err(error) => return Closed::Io(error),
     };
-    // Dropped with this future: nobody writes to the peer after that, and the socket is closed.
-    let _attached = connection.lane.attach(Pen::new(incoming.shared()));
+    connection.lane.attach(Pen::new(incoming.shared()));
+    // Dropped with this future, however it ends: nobody writes to the peer after that.
+    let attached = Attached { connection: connection.clone(), host: host.clone() };
     let writer = Writer::new(connection.clone(), host.clone());
     let mut writer = AbortOnDropHandle::new(tokio::spawn(writer.run()));
     let mut reader = Reader {
@@ -129,9 +130,36 @@ pub async fn run(
         dialect: dialect.dialect(),
         host: &host,
     };
-    tokio::select! {
+    let closed = tokio::select! {
         closed = reader.run() => closed,
         ended = &mut writer => ended.unwrap_or_else(|panic| Closed::Io(io::Error::other(panic))),
+    };
+    match attached.failure() {
+        // Whoever writes to a socket that was reset is told; whoever reads from it afterwards just finds its end.
+        Some(error) if matches!(closed, Closed::ByPeer) => Closed::Io(error),
+        _ => closed,
+    }
+}
+
+/// A lane that has its connection's writing end. When this is dropped the lane is closed and the connection ended, and the
+/// host has been told all that was written, by whomever: the writer task may have had no time for it.
+struct Attached {
+    connection: Connection,
+    host: Arc<dyn Host>,
+}
+
+impl Attached {
+    fn failure(&self) -> Option<io::Error> {
+        self.connection.lane.with_pen(Pen::failure).flatten()
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.connection.lane.close();
+        if let Some(mut pen) = self.connection.lane.detach() {
+            pen.account().tell(&*self.host, self.connection.id);
+        }
     }
 }
 

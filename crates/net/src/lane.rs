@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wire::BlockHash;
 
-use crate::{Plan, pen::Pen};
+use crate::{Plan, pen::Pen, stream};
 
 /// The lane has no room for a plan. The peer stays; the caller says that the block was withheld, and may try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -118,28 +118,39 @@ impl Lane {
         self.0.pushed.notify_one();
     }
 
-    /// Gives the lane the connection's writing end. What it writes stops when the guard is dropped.
-    pub(crate) fn attach(&self, pen: Pen) -> Attached {
+    /// Gives the lane the connection's writing end.
+    pub(crate) fn attach(&self, pen: Pen) {
         *self.0.pen.lock() = Some(pen);
-        Attached(self.clone())
     }
 
-    /// Writes what waits, as far as the kernel takes it. If somebody else is writing just now, this leaves it to them:
-    /// the writer task comes back for what they overlook.
+    /// Takes the writing end away, and with it the connection's last chance to send.
+    pub(crate) fn detach(&self) -> Option<Pen> {
+        self.0.pen.lock().take()
+    }
+
+    /// Writes what waits, as far as the kernel takes it, from a thread that must not wait: if the writer task has the
+    /// writing end just now, it is sent back to it.
     pub(crate) fn write(&self) {
-        let Some(mut pen) = self.0.pen.try_lock() else { return };
-        let Some(pen) = pen.as_mut() else { return };
+        match self.0.pen.try_lock() {
+            Some(mut pen) => pen.as_mut().into_iter().for_each(|pen| self.write_with(pen)),
+            None => self.wake(),
+        }
+    }
+
+    /// Writes what waits, as far as the kernel takes it.
+    pub(crate) fn write_with(&self, pen: &mut Pen) {
         pen.write(|| self.next(), |plan| self.finished(plan));
+    }
+
+    /// The socket, if the kernel has taken only a part of what was written. Never waits: whoever is writing just now looks
+    /// after it.
+    pub(crate) fn blocked(&self) -> Option<stream::Shared> {
+        self.0.pen.try_lock()?.as_ref()?.blocked()
     }
 
     /// Does something with the writing end, if there is one still.
     pub(crate) fn with_pen<T>(&self, act: impl FnOnce(&mut Pen) -> T) -> Option<T> {
         self.0.pen.lock().as_mut().map(act)
-    }
-
-    /// Whether both are handles to the same lane.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Waits until the lane was pushed to, woken or closed since this last returned.
@@ -210,17 +221,6 @@ impl Lane {
             }
             self.0.drained.notified().await;
         }
-    }
-}
-
-/// A lane with its writing end. Dropping it closes the lane and ends the connection.
-#[derive(Debug)]
-pub(crate) struct Attached(Lane);
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        self.0.close();
-        *self.0.0.pen.lock() = None;
     }
 }
 

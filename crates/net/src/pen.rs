@@ -7,10 +7,11 @@ use std::{
     time::Instant,
 };
 
+use protocol::PeerId;
 use socket2::SockRef;
 use wire::BlockHash;
 
-use crate::{Plan, progress::Progress, socket, stream};
+use crate::{Host, Plan, progress::Progress, socket, stream};
 
 /// How many slices one call hands to the kernel: a block, the question behind it and the ping, each with its header.
 const SLICES: usize = 6;
@@ -42,10 +43,29 @@ struct InFlight {
 
 /// A block's last byte was handed to the kernel, by a call that began at `handed`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Written {
-    pub(crate) block: BlockHash,
-    pub(crate) handed: Instant,
-    pub(crate) at: Instant,
+struct Written {
+    block: BlockHash,
+    handed: Instant,
+    at: Instant,
+}
+
+/// What was written, to be told to the host by someone who does not hold the pen.
+#[derive(Debug)]
+pub(crate) struct Account {
+    written: Vec<Written>,
+    /// Bytes.
+    sent: usize,
+}
+
+impl Account {
+    pub(crate) fn tell(self, host: &dyn Host, peer: PeerId) {
+        for Written { block, handed, at } in self.written {
+            host.written(peer, block, handed, at);
+        }
+        if self.sent > 0 {
+            host.sent(self.sent);
+        }
+    }
 }
 
 impl Pen {
@@ -96,14 +116,16 @@ impl Pen {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.failed = Some(error),
             }
         }
     }
 
-    /// If the kernel has taken only a part of a plan: the socket, to wait until it takes more.
+    /// If the kernel has taken only a part of a plan: the socket, to wait until it takes more. Nobody waits for one that
+    /// has failed.
     pub(crate) fn blocked(&self) -> Option<stream::Shared> {
-        self.current.is_some().then(|| self.stream.clone())
+        (self.current.is_some() && self.failed.is_none()).then(|| self.stream.clone())
     }
 
     /// Whether written bytes are unacknowledged.
@@ -111,9 +133,9 @@ impl Pen {
         self.progress.is_waiting()
     }
 
-    /// The blocks whose last byte was handed over since this was last asked, and how many bytes were.
-    pub(crate) fn account(&mut self) -> (Vec<Written>, usize) {
-        (std::mem::take(&mut self.written), std::mem::take(&mut self.sent))
+    /// What was written since this was last asked.
+    pub(crate) fn account(&mut self) -> Account {
+        Account { written: std::mem::take(&mut self.written), sent: std::mem::take(&mut self.sent) }
     }
 
     /// Why writing failed, if it did.
@@ -124,7 +146,7 @@ impl Pen {
     /// Reads `TCP_INFO`: the blocks that are acknowledged now, and whether the peer is stuck.
     pub(crate) fn observe(&mut self, now: Instant) -> (Vec<BlockHash>, bool) {
         let acked = self.progress.observe(socket::bytes_acked(&self.stream), now);
-        (acked, self.progress.is_stuck(self.current.is_some(), now))
+        (acked, self.progress.is_stuck(self.blocked().is_some(), now))
     }
 }
 

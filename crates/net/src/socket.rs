@@ -66,7 +66,7 @@ pub fn bytes_acked(stream: &impl AsFd) -> io::Result<u64> {
     tcp_info::bytes_acked(stream.as_fd())
 }
 
-/// The one place where the project talks to the kernel by hand.
+/// The one place where the project talks to the kernel by hand (`stream` has tokio do it).
 #[allow(unsafe_code, reason = "no safe wrapper exposes tcpi_bytes_acked; see the SAFETY note at the call")]
 mod tcp_info {
     use std::{

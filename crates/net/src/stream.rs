@@ -19,6 +19,9 @@ use tokio::io::{AsyncRead, Interest, ReadBuf, unix::AsyncFd};
 /// A socket, shared by those who read and write it. It does not block.
 pub(crate) type Shared = Arc<TcpStream>;
 
+/// At most so many bytes are read at a time.
+const READ: usize = 32 * 1024;
+
 /// The reading direction.
 #[derive(Debug)]
 pub(crate) struct Incoming(AsyncFd<Shared>);
@@ -45,7 +48,9 @@ impl AsyncRead for Incoming {
     ) -> Poll<io::Result<()>> {
         loop {
             let mut guard = ready!(self.0.poll_read_ready(context))?;
-            let read = guard.try_io(|socket| socket.get_ref().as_ref().read(buffer.initialize_unfilled()));
+            // Not all the room that there is: it is zeroed first, and a peer may send bytes one by one.
+            let room = buffer.initialize_unfilled_to(buffer.remaining().min(READ));
+            let read = guard.try_io(|socket| socket.get_ref().as_ref().read(room));
             // An error means that there was nothing to read after all, and that tokio has taken note of it.
             if let Ok(read) = read {
                 return Poll::Ready(read.map(|read| buffer.advance(read)));

@@ -1,6 +1,7 @@
 //! The writer task: it writes what nobody else has written, and watches what becomes of it.
 
 use std::{
+    net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,7 +25,7 @@ pub(crate) struct Writer {
 enum Next {
     /// The kernel takes no more for now.
     Room(stream::Shared),
-    /// Bytes are unacknowledged; for how long already, the poll's interval tells.
+    /// Bytes are unacknowledged.
     Acknowledgement,
     /// Nothing but more to write.
     Plan,
@@ -36,6 +37,10 @@ impl Writer {
     }
 
     /// Writes whatever the lane holds until it is closed, the socket fails or the peer is stuck.
+    ///
+    /// # Correctness
+    /// TCP's account is read each time round, whatever woke the task: a peer that reads nothing and keeps us awake with
+    /// pings is stuck all the same.
     pub(crate) async fn run(self) -> Closed {
         let lane = &self.connection.lane;
         let mut poll = POLL.0;
@@ -52,48 +57,50 @@ impl Writer {
                     lane.pushed().await;
                 }
                 Next::Acknowledgement => {
-                    if timeout(poll, lane.pushed()).await.is_ok() {
-                        poll = POLL.0;
-                        continue;
-                    }
-                    poll = (poll * 2).min(POLL.1);
                     if self.observe() {
                         return Closed::Stuck;
                     }
+                    poll = match timeout(poll, lane.pushed()).await {
+                        Ok(()) => POLL.0,
+                        Err(_) => (poll * 2).min(POLL.1),
+                    };
                 }
                 Next::Room(stream) => {
-                    let outgoing = match &mut outgoing {
-                        Some(outgoing) => outgoing,
-                        none => match Outgoing::new(&stream) {
-                            Ok(new) => none.insert(new),
-                            Err(error) => return Closed::Io(error),
-                        },
+                    if self.observe() {
+                        return Closed::Stuck;
+                    }
+                    let watched = outgoing.get_or_insert_with(|| self.watch(&stream));
+                    let room = async {
+                        match watched {
+                            Some(outgoing) => outgoing.writable().await,
+                            None => std::future::pending().await,
+                        }
                     };
-                    let room = tokio::select! {
-                        ready = outgoing.writable() => Some(ready),
-                        () = lane.pushed() => continue,
-                        () = sleep(POLL.1) => None,
-                    };
-                    let stuck = self.observe();
-                    match room {
-                        Some(Ok(())) => {}
-                        Some(Err(error)) => return Closed::Io(error),
-                        None if stuck => return Closed::Stuck,
-                        None => {}
+                    tokio::select! {
+                        ready = room => if let Err(error) = ready { return Closed::Io(error) },
+                        () = lane.pushed() => {}
+                        () = sleep(POLL.1) => {}
                     }
                 }
             }
         }
     }
 
+    /// Has the socket's room watched. Where that takes more than the process may have (descriptors), the clock stands in:
+    /// a slower connection is better than none.
+    fn watch(&self, stream: &TcpStream) -> Option<Outgoing> {
+        Outgoing::new(stream)
+            .inspect_err(|error| {
+                tracing::warn!(peer = %self.connection.id, %error, "room in the socket is looked for four times a second only");
+            })
+            .ok()
+    }
+
     /// Writes as much as the kernel takes, and tells the host what was written since it was last told, by whomever.
     fn write(&self) -> Result<Next, Closed> {
         let lane = &self.connection.lane;
-        if lane.is_closed() {
-            return Err(Closed::Asked);
-        }
-        lane.write();
         let told = lane.with_pen(|pen| {
+            lane.write_with(pen);
             let next = if let Some(stream) = pen.blocked() {
                 Next::Room(stream)
             } else if pen.is_waiting() {
@@ -104,14 +111,13 @@ impl Writer {
             (pen.account(), pen.failure(), next)
         });
         // Without a pen the connection is over.
-        let Some(((written, sent), failure, next)) = told else { return Err(Closed::Asked) };
-        for note in written {
-            self.host.written(self.connection.id, note.block, note.handed, note.at);
+        let Some((account, failure, next)) = told else { return Err(Closed::Asked) };
+        account.tell(&*self.host, self.connection.id);
+        match failure {
+            Some(error) => Err(Closed::Io(error)),
+            None if lane.is_closed() => Err(Closed::Asked),
+            None => Ok(next),
         }
-        if sent > 0 {
-            self.host.sent(sent);
-        }
-        failure.map_or(Ok(next), |error| Err(Closed::Io(error)))
     }
 
     /// Reads `TCP_INFO`, reports acknowledged blocks, and says whether the peer is stuck.

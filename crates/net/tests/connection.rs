@@ -8,7 +8,7 @@ use bytes::Bytes;
 use net::{Closed, Packet, Plan};
 use protocol::session::{Disconnect, Event};
 use support::{Note, connect, frame, magic, ready, version};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::{BlockHash, Command, FrameError, FrameHeader, HEADER_LEN, Message};
 
 const BLOCK: BlockHash = BlockHash::from_wire([1; 32]);
@@ -159,24 +159,51 @@ async fn a_peer_that_leaves_is_said_to_have_left_also_in_the_middle_of_a_message
     }
 }
 
+/// The writer task sleeps while a thread sends: what that has written is told all the same if the peer leaves at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_thread_has_written_is_reported_even_if_the_connection_ends_before_the_task_wakes_up() {
+    for _ in 0..20 {
+        let (mut ours, mut peer) = ready(0).await;
+        let lane = ours.lane.clone();
+        let sender = tokio::task::spawn_blocking(move || {
+            lane.load(std::sync::Arc::new(block_plan(20_000))).expect("room in the lane");
+            net::volley(&[lane]);
+        });
+        peer.expect(Command::BLOCK).await;
+        drop(peer);
+        sender.await.expect("no panic");
+        let notes = ours.rest().await;
+        let written = notes.iter().filter(|note| **note == Note::Written(BLOCK)).count();
+        assert_eq!(written, 1, "{notes:?}");
+    }
+}
+
 /// The only test that waits in real time: five seconds are what it is about.
 #[tokio::test]
 async fn a_peer_that_takes_nothing_for_five_seconds_is_stuck_and_one_that_takes_little_is_not() {
     let (mut stuck, _never_reads) = ready(4096).await;
     let (slow, mut trickles) = ready(4096).await;
+    let (mut awake, mut pings) = ready(4096).await;
+    awake.push(block_plan(16_000_000));
     let begun = Instant::now();
     stuck.push(block_plan(16_000_000));
     slow.push(block_plan(1_000_000));
 
     let mut taken = vec![0; 8 * 1024];
     let mut count = 0;
-    while stuck.is_running() || begun.elapsed() < Duration::from_millis(6500) {
+    while stuck.is_running() || awake.is_running() || begun.elapsed() < Duration::from_millis(6500) {
         assert!(begun.elapsed() < Duration::from_secs(10), "a standstill is noticed");
         count += trickles.socket.get_mut().read(&mut taken).await.expect("an open connection");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        if awake.is_running() {
+            // To keep us awake helps it nothing. It may be cut off while it writes.
+            drop(pings.socket.get_mut().write_all(&frame(&Message::Ping(1))).await);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let closed = stuck.closed().await;
-    assert!(matches!(closed, Closed::Stuck), "{closed}");
+    for stuck in [&mut stuck, &mut awake] {
+        let closed = stuck.closed().await;
+        assert!(matches!(closed, Closed::Stuck), "{closed}");
+    }
     assert!(stuck.lane.is_closed());
 
     assert!(slow.is_running(), "{count} bytes were taken");

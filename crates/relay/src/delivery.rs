@@ -36,6 +36,8 @@ pub struct Delivery {
     state: Mutex<State>,
     /// What is written to peers; made for the first of them.
     plan: Mutex<Option<Arc<Plan>>>,
+    /// What is written before it to peers that lack the parent; made for the first of them.
+    parent_plan: Mutex<Option<Arc<Plan>>>,
     /// Counts changes, for those who wait for one.
     changes: watch::Sender<u64>,
 }
@@ -160,6 +162,7 @@ impl Delivery {
             barrier,
             state: Mutex::new(state),
             plan: Mutex::default(),
+            parent_plan: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -184,9 +187,15 @@ impl Delivery {
         self.plan.lock().get_or_insert_with(|| Arc::new(make())).clone()
     }
 
+    /// What is written before it to peers that lack the parent. It is made once.
+    pub(crate) fn parent_plan(&self, make: impl FnOnce() -> Plan) -> Arc<Plan> {
+        self.parent_plan.lock().get_or_insert_with(|| Arc::new(make())).clone()
+    }
+
     /// Nothing more happens to the block: lets go of its bytes. What was found out stays.
     pub(crate) fn retire(&self) {
         *self.plan.lock() = None;
+        *self.parent_plan.lock() = None;
         self.update(|state| {
             state.block = None;
             state.retired = true;

@@ -256,7 +256,7 @@ impl Relay {
         }
         self.metrics.delivery_stage("queued", now.saturating_duration_since(delivery.received_at));
         let pushed = match parent {
-            Some(parent) => self.send_parent(parent, peer).and_then(|()| peer.lane.load(plan)),
+            Some(parent) => self.send_parent(delivery, parent, peer).and_then(|()| peer.lane.load(plan)),
             None => peer.lane.load(plan),
         };
         if let Err(full) = pushed {
@@ -271,9 +271,12 @@ impl Relay {
         }
     }
 
-    fn send_parent(&self, parent: &IndexedBlock, peer: &Peer) -> Result<(), LaneFull> {
-        let packet = Packet::new(self.chain.params().magic, Command::BLOCK, parent.bytes.clone());
-        peer.lane.load(Arc::new(Plan { block: None, packets: vec![packet] }))?;
+    fn send_parent(&self, delivery: &Delivery, parent: &IndexedBlock, peer: &Peer) -> Result<(), LaneFull> {
+        let plan = delivery.parent_plan(|| {
+            let packet = Packet::new(self.chain.params().magic, Command::BLOCK, parent.bytes.clone());
+            Plan { block: None, packets: vec![packet] }
+        });
+        peer.lane.load(plan)?;
         tracing::debug!(chain = self.name(), peer = peer.name(), parent = %parent.hash, "parent first");
         peer.chain.lock().assume(parent.hash);
         Ok(())

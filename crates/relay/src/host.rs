@@ -68,7 +68,7 @@ impl Relay {
         let session = Session::new(self.chain.clone(), introduction, Instant::now());
         let connection =
             Connection { id: peer.id, lane: peer.lane.clone(), magic: self.chain.params().magic };
-        let host = Arc::new(PeerHost(self.clone()));
+        let host = Arc::new(PeerHost { relay: self.clone(), peer: peer.clone() });
         let closed = net::run(stream, connection, session, self.chain.clone(), host).await;
         if peer.is_ready() { Ended::Closed(closed) } else { Ended::NotReady(closed) }
     }
@@ -122,7 +122,10 @@ impl Relay {
 }
 
 /// The relay as its connections see it.
-struct PeerHost(Arc<Relay>);
+struct PeerHost {
+    relay: Arc<Relay>,
+    peer: Arc<Peer>,
+}
 
 impl fmt::Debug for PeerHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,26 +135,41 @@ impl fmt::Debug for PeerHost {
 
 impl Shelf for PeerHost {
     fn block(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>> {
-        self.0.shelf.lock().get(hash)
+        self.relay.shelf.lock().get(hash)
     }
 
     fn headers_after(&self, locator: &[BlockHash], stop: BlockHash) -> Vec<Header> {
-        self.0.headers.lock().after(locator, stop)
+        let mut headers = self.relay.headers.lock().after(locator, stop);
+        if self.peer.is_observer() {
+            // Its announcement is to be the network's: whoever hears of a block from us takes it that we know it, and
+            // does not announce it.
+            let unheard =
+                |delivery: &Arc<Delivery>| delivery.read(|state| state.tracker.first_echo().is_none());
+            let ours: Vec<_> =
+                self.relay.live().iter().filter(|ours| unheard(ours)).map(|ours| ours.block()).collect();
+            let is_ours = |header: &Header| ours.contains(&self.relay.chain.block_hash(header));
+            if !ours.is_empty()
+                && let Some(first) = headers.iter().position(is_ours)
+            {
+                headers.truncate(first);
+            }
+        }
+        headers
     }
 
     fn locator(&self) -> Vec<BlockHash> {
-        let headers = self.0.headers.lock();
-        if headers.is_empty() { Vec::new() } else { headers.locator(self.0.chain.params().genesis) }
+        let headers = self.relay.headers.lock();
+        if headers.is_empty() { Vec::new() } else { headers.locator(self.relay.chain.params().genesis) }
     }
 
     fn knows(&self, hash: &BlockHash) -> bool {
-        self.0.headers.lock().contains(hash)
+        self.relay.headers.lock().contains(hash)
     }
 }
 
 impl Host for PeerHost {
     fn event(&self, id: PeerId, event: Event, now: Instant) {
-        let relay = &self.0;
+        let relay = &self.relay;
         let Some(peer) = relay.peers.get(id) else { return };
         match event {
             Event::Ready { protocol, services, user_agent, start_height } => {
@@ -203,7 +221,7 @@ impl Host for PeerHost {
     }
 
     fn written(&self, id: PeerId, block: BlockHash, handed: Instant, now: Instant) {
-        for delivery in self.0.live().iter().filter(|delivery| delivery.block() == block) {
+        for delivery in self.relay.live().iter().filter(|delivery| delivery.block() == block) {
             self.stage(
                 id,
                 delivery,
@@ -216,7 +234,7 @@ impl Host for PeerHost {
     }
 
     fn acked(&self, id: PeerId, block: BlockHash, now: Instant) {
-        for delivery in self.0.live().iter().filter(|delivery| delivery.block() == block) {
+        for delivery in self.relay.live().iter().filter(|delivery| delivery.block() == block) {
             self.stage(
                 id,
                 delivery,
@@ -232,11 +250,11 @@ impl Host for PeerHost {
     }
 
     fn sent(&self, bytes: usize) {
-        self.0.metrics.sent(bytes);
+        self.relay.metrics.sent(bytes);
     }
 
     fn received(&self, bytes: usize) {
-        self.0.metrics.received(bytes);
+        self.relay.metrics.received(bytes);
     }
 
     fn as_shelf(&self) -> &dyn Shelf {
@@ -247,7 +265,7 @@ impl Host for PeerHost {
 impl PeerHost {
     /// A peer says that it has a block.
     fn announced(&self, peer: &Arc<Peer>, block: BlockHash, via: Via, now: Instant) {
-        let relay = &self.0;
+        let relay = &self.relay;
         if via.is_proof() {
             for delivery in relay.live().iter().filter(|delivery| delivery.block() == block) {
                 let outcome = delivery.update(|state| state.tracker.announced(peer.id, now));
@@ -273,7 +291,7 @@ impl PeerHost {
         passed: impl Fn(Stages) -> Option<Instant>,
         note: impl FnOnce(&mut Tracker) -> Option<Outcome>,
     ) {
-        let relay = &self.0;
+        let relay = &self.relay;
         let (is_new, outcome) = delivery.update(|state| {
             let before = state.tracker.stages(id).and_then(&passed);
             let outcome = note(&mut state.tracker);

@@ -1,6 +1,9 @@
 //! What is told of a delivery: one structure for REST, CLI, log and tests.
 
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
 
 use chain::Finding;
 use protocol::{
@@ -60,7 +63,7 @@ pub struct Report {
     pub first_echo: Option<EchoReport>,
     /// What each node said.
     pub nodes: Vec<NodeReport>,
-    /// What became of it at each peer.
+    /// What became of it at each peer: one entry for each connection, so a peer that has come back has several.
     pub peers: Vec<PeerReport>,
 }
 
@@ -117,7 +120,6 @@ pub struct PeerReport {
 }
 
 impl PeerReport {
-    /// Whether the block was put into its lane and not taken out again.
     /// Whether the peer should have got the block: nothing but our own intention may excuse that it did not.
     fn was_to_be_reached(&self) -> bool {
         let intended = [
@@ -131,9 +133,17 @@ impl PeerReport {
             || !self.detail.as_deref().is_some_and(|detail| intended.contains(&detail))
     }
 
+    /// Whether the block was put into its lane and not taken out again.
     fn was_sent(&self) -> bool {
         self.queued_ms.is_some() && self.outcome.as_deref() != Some("withheld")
     }
+}
+
+/// How many peers there are for which this holds; one that has come back meanwhile is one peer.
+fn count(peers: &[PeerReport], holds: impl Fn(&PeerReport) -> bool) -> usize {
+    let names: HashSet<&str> =
+        peers.iter().filter(|peer| holds(peer)).map(|peer| peer.peer.as_str()).collect();
+    names.len()
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -192,8 +202,8 @@ impl Delivery {
             findings: state.findings.clone(),
             kept_off_p2p: state.kept_off_p2p.map(|reason| reason.as_str()),
             peers_with_block: successes,
-            peers_addressed: peers.iter().filter(|peer| peer.was_to_be_reached()).count(),
-            peers_sent_to: peers.iter().filter(|peer| peer.was_sent()).count(),
+            peers_addressed: count(&peers, PeerReport::was_to_be_reached),
+            peers_sent_to: count(&peers, PeerReport::was_sent),
             first_echo,
             nodes: state.nodes.iter().map(node).collect(),
             peers,

@@ -4,7 +4,7 @@ mod support;
 
 use protocol::book::{Kind, Priority};
 use support::{FakeNode, FakePeer, Manner, STRANGER, World, at, chain, on, outcome, report, settled};
-use wire::{Command, InvItem, Message};
+use wire::{BlockHash, Command, GetHeaders, InvItem, Message};
 
 #[tokio::test]
 async fn each_peers_outcome_is_what_it_proved() {
@@ -76,6 +76,44 @@ async fn an_observer_is_never_pushed_to_and_its_announcement_is_the_first_echo()
     assert_eq!(outcome(&report, &observer), Some("withheld"), "an observer stays one");
     assert_eq!((report.peers_with_block, report.peers_addressed), (1, 1));
     assert_eq!(observer.blocks().len(), 0);
+}
+
+/// A peer that hears of a block from us takes it that we know it, and announces it to us no more.
+#[tokio::test]
+async fn an_observer_does_not_hear_of_our_block_from_us_until_it_has_announced_it() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::with_observers(&[&node], 1).await;
+    let pushed = FakePeer::start(Manner::Accept, 4).await;
+    world.connect(&pushed, Kind::Fixed { priority: Priority::High }).await;
+    let observer = FakePeer::start(Manner::Accept, 4).await;
+    world.connect(&observer, STRANGER).await;
+    let block = on(blocks[4].hash, 5, 1);
+    let delivery = world.submit(&block.bytes);
+    report(&delivery, |report| outcome(report, &pushed) == Some("accepted")).await;
+
+    let question = || {
+        let locator = vec![blocks[2].hash];
+        Message::GetHeaders(GetHeaders { protocol: 70_016, locator, stop: BlockHash::ZERO })
+    };
+    let answers = |peer: &FakePeer| peer.received(Command::HEADERS);
+    let told = async |peer: &FakePeer| {
+        let before = answers(peer).len();
+        peer.say(question());
+        peer.until(|messages| {
+            messages.iter().filter(|message| message.command() == Command::HEADERS).count() > before
+        })
+        .await;
+        match answers(peer).pop() {
+            Some(Message::Headers(headers)) => headers.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told(&pushed).await, 3, "two blocks, and ours");
+    assert_eq!(told(&observer).await, 2, "not ours");
+    observer.announce(block.hash);
+    report(&delivery, |report| report.first_echo.is_some()).await;
+    assert_eq!(told(&observer).await, 3);
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ const ENGINE_GRACE: Duration = Duration::from_secs(2);
 /// usual), journal, ledger, log.
 const SPARE_DESCRIPTORS: u64 = 256;
 
+/// Its socket, and a second handle to it while it takes less than it is sent.
+const DESCRIPTORS_PER_PEER: u64 = 2;
+
 /// Connections that a node's RPC client may hold (submits, calls), and its connection as a peer.
 const DESCRIPTORS_PER_NODE: u64 = 16;
 
@@ -188,7 +191,7 @@ fn warn_of_few_descriptors(config: &Config) {
 fn descriptors(config: &Config) -> u64 {
     let chain = |chain: &config::Chain| {
         let peers = if chain.peers.enabled { chain.peers.max as u64 } else { 0 };
-        peers + DESCRIPTORS_PER_NODE * chain.nodes.len() as u64
+        DESCRIPTORS_PER_PEER * peers + DESCRIPTORS_PER_NODE * chain.nodes.len() as u64
     };
     SPARE_DESCRIPTORS + config.enabled_chains().map(chain).sum::<u64>()
 }

@@ -1,6 +1,9 @@
 //! The bookkeeping of one block's delivery to all peers.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use wire::{BlockHash, Header};
 
@@ -86,13 +89,12 @@ impl Tracker {
         self.first_echo.as_ref()
     }
 
-    /// How many peers are known to have the block.
+    /// How many peers are known to have the block. One that has come back since, and has said so again, is one peer.
     pub fn successes(&self) -> usize {
-        self.outcomes().filter(|outcome| outcome.is_success()).count()
-    }
-
-    fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
-        self.deliveries.iter().filter_map(|delivery| delivery.outcome.as_ref())
+        let has_it = |delivery: &&Delivery| delivery.outcome.as_ref().is_some_and(Outcome::is_success);
+        let names: HashSet<&str> =
+            self.deliveries.iter().filter(has_it).map(|delivery| delivery.name.as_str()).collect();
+        names.len()
     }
 
     /// Whether every peer that the block was sent to has answered, one way or the other.
@@ -313,6 +315,19 @@ mod tests {
         assert_eq!((outcome(&tracker), tracker.successes()), (None, 0));
         let expired = tracker.expire(Duration::from_secs(60), now + Duration::from_secs(60));
         assert_eq!(expired, [(PEER, Outcome::TimedOut)]);
+    }
+
+    #[test]
+    fn a_peer_that_comes_back_and_has_the_block_still_is_one_peer() {
+        let now = Instant::now();
+        let (mut tracker, _) = sent(now);
+        tracker.announced(PEER, now);
+        for (again, name) in [(PeerId(2), "peer"), (PeerId(3), "another")] {
+            assert!(tracker.queued(again, name, now));
+            tracker.written(again, now, now);
+            tracker.announced(again, now);
+        }
+        assert_eq!((tracker.deliveries().len(), tracker.successes()), (3, 2));
     }
 
     #[test]
