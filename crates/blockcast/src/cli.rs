@@ -24,6 +24,9 @@ pub(crate) enum Command {
     /// Run the daemon, until SIGTERM or SIGINT
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    /// See it at work in a simulated network: no node, no configuration, no network needed
+    #[command(after_help = DEMO_HELP)]
+    Demo(Demo),
     /// Hand a block to the running daemon, and print what became of it
     #[command(after_help = SUBMIT_HELP)]
     Submit(Submit),
@@ -46,6 +49,36 @@ pub(crate) struct Run {
     /// The directory that holds blockcast.toml and chains/
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// End after so many blocks [default: go on until Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) blocks: Option<u32>,
+    /// How many seconds after one block the next is found, at the earliest
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(crate) interval: u16,
+    /// How large each block is, up to a million bytes [default: 20000, 100000 and 400000 in turn]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    pub(crate) size: Option<usize>,
+    /// Decides in which order the peers are dialled and how far away each is
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print one delivery report a line, as JSON, with what is true beside it
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the daemon's log to standard error
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// The largest block of the demo, in bytes: what a block without witnesses may have.
+const LARGEST_BLOCK: usize = 1_000_000;
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let size = text.parse().ok().filter(|size| (1..=LARGEST_BLOCK).contains(size));
+    size.ok_or_else(|| format!("write a number of bytes from 1 to {LARGEST_BLOCK}"))
 }
 
 /// Which daemon to talk to.
@@ -152,6 +185,17 @@ Exit status: 0 ended by a signal, 1 failed, 2 not a valid command line, 78 bad c
 
 Example:
   blockcast run --config /etc/blockcast";
+
+const DEMO_HELP: &str = "\
+Twenty simulated peers of mixed temperament and two simulated nodes run in this process; the engine, its configuration,
+its front door and all sockets are real, on 127.0.0.1. While it runs, `blockcast status` shows it.
+
+Exit status: 0 every honest peer and every node took each block and was reported so, and nobody else was, 1 not so or
+failed, 2 not a valid command line.
+
+Examples:
+  blockcast demo
+  blockcast demo --blocks 3 --json";
 
 const SUBMIT_HELP: &str = "\
 Exit status: 0 the goal is reached (`node`: a node of yours has the block in its active chain), 1 it is not, 2 not a

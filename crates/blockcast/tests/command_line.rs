@@ -8,7 +8,7 @@ use std::fs;
 use serde_json::{Value, json};
 use support::{Setup, free_address, node_that_answers, recorded_block, run, run_with_input, told, unhex};
 
-const COMMANDS: [&str; 6] = ["run", "submit", "status", "check-config", "decode", "completions"];
+const COMMANDS: [&str; 7] = ["run", "demo", "submit", "status", "check-config", "decode", "completions"];
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
@@ -21,6 +21,8 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
         (&["submit", "--chain", "litecoin", "--url", "https://x:1", "-"], "plain http"),
         (&["decode", "--chain", "litecion", "-"], "litecoin"),
         (&["decode", "--chain", "litecoin", "--network", "signet", "-"], "mainnet"),
+        (&["demo", "--size", "1000001"], "1 to 1000000"),
+        (&["demo", "--blocks", "0"], "--blocks"),
         (&["completions", "cmd.exe"], "bash"),
     ] {
         let (code, stdout, stderr) = told(&run(args));

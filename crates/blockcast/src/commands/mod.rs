@@ -3,6 +3,7 @@
 mod check_config;
 mod completions;
 mod decode;
+pub(crate) mod demo;
 mod run;
 mod status;
 mod submit;
@@ -16,6 +17,7 @@ use crate::cli::Command;
 pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Submit(args) => submit::run(&args),
         Command::Status(args) => status::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),

@@ -5,6 +5,7 @@
 
 pub(crate) mod block;
 pub(crate) mod delivery;
+pub(crate) mod demo;
 pub(crate) mod finding;
 pub(crate) mod status;
 pub(crate) mod table;

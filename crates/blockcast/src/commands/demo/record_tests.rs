@@ -1,0 +1,156 @@
+use relay::EchoReport;
+use serde_json::json;
+
+use super::super::samples::{answer, entry, holders, members, record, report};
+use super::*;
+
+/// The problems of a report that was changed, as `who: what`, false claims marked.
+fn problems(change: impl FnOnce(&mut Report)) -> Vec<String> {
+    let mut report = report();
+    change(&mut report);
+    told(&record(report))
+}
+
+fn told(record: &Record) -> Vec<String> {
+    let tell = |problem: &Problem| {
+        let mark = if problem.false_claim { "FALSE " } else { "" };
+        format!("{mark}{}: {}", problem.who, problem.what)
+    };
+    assert_eq!(record.simulation.holds, record.simulation.problems.is_empty());
+    record.simulation.problems.iter().map(tell).collect()
+}
+
+/// Gives a member another outcome.
+fn set(report: &mut Report, name: &str, outcome: Option<&str>) {
+    let new = entry(name, outcome, Some(9.0));
+    let old = report.peers.iter_mut().find(|entry| entry.peer == new.peer).unwrap();
+    *old = new;
+}
+
+#[test]
+fn a_block_that_everybody_took_who_keeps_his_word_and_nobody_else_is_as_it_should_be() {
+    assert_eq!(problems(|_| {}), [""; 0]);
+    let record = record(report());
+    assert!(record.is_complete() && !record.is_settled(), "two peers are open");
+}
+
+#[test]
+fn a_peer_that_never_takes_a_block_and_is_called_accepted_is_a_false_claim_whatever_the_word() {
+    for name in ["deaf-1", "mute-1", "zombie-1", "cutting-1"] {
+        for word in ["accepted", "already_had"] {
+            let kind = name.trim_end_matches("-1");
+            let expected = format!("FALSE {name}: is called accepted, and a {kind} peer never takes a block");
+            assert_eq!(problems(|report| set(report, name, Some(word))), [expected]);
+        }
+    }
+}
+
+#[test]
+fn whoever_is_called_accepted_and_does_not_have_the_block_is_a_false_claim() {
+    for name in ["honest-1", "slow-1", "flapping-1", "alpha"] {
+        let mut holders = holders();
+        holders.remove(name);
+        let record = Record::new(1, 35, answer(), report(), &members(), &holders);
+        let expected = format!("FALSE {name}: is called accepted and does not have the block");
+        assert_eq!(told(&record), [expected]);
+    }
+}
+
+#[test]
+fn a_false_claim_is_not_hidden_by_a_later_connection() {
+    let told = problems(|report| {
+        set(report, "cutting-1", Some("accepted"));
+        report.peers.push(entry("cutting-1", Some("disconnected"), Some(4000.0)));
+    });
+    assert_eq!(told, ["FALSE cutting-1: is called accepted, and a cutting peer never takes a block"]);
+}
+
+#[test]
+fn a_peer_that_keeps_its_word_must_be_called_accepted() {
+    let open = problems(|report| set(report, "honest-2", None));
+    assert_eq!(open, ["honest-2: has the block and is called open"]);
+    let withheld = problems(|report| set(report, "slow-1", Some("withheld parent_unknown")));
+    assert_eq!(withheld, ["slow-1: has the block and is called withheld (parent_unknown)"]);
+    let gone = problems(|report| report.peers.retain(|entry| entry.peer != "127.0.0.1:30000"));
+    assert_eq!(gone, ["honest-1: has the block and is called not_connected"]);
+}
+
+#[test]
+fn a_flapping_peer_may_have_it_or_not() {
+    for outcome in [None, Some("disconnected"), Some("accepted")] {
+        assert_eq!(problems(|report| set(report, "flapping-1", outcome)), [""; 0]);
+    }
+}
+
+#[test]
+fn the_observer_counts_by_its_echo_and_must_not_be_sent_to() {
+    let none = problems(|report| report.first_echo = None);
+    assert_eq!(none, ["observer: has the block, and there is no echo"]);
+    let other = problems(|report| {
+        report.first_echo = Some(EchoReport { ms: 9.0, peer: entry("honest-1", None, None).peer });
+    });
+    assert_eq!(other, ["observer: has the block, and the first echo is from 127.0.0.1:30000"]);
+    let sent = problems(|report| set(report, "observer", Some("accepted")));
+    assert_eq!(sent, ["observer: is to observe, and is called accepted"]);
+}
+
+#[test]
+fn an_echo_of_somebody_who_does_not_have_the_block_is_a_false_claim() {
+    let mut holders = holders();
+    holders.remove("observer");
+    let record = Record::new(1, 35, answer(), report(), &members(), &holders);
+    let expected = "FALSE observer: is said to have announced the block and does not have it";
+    assert_eq!(told(&record), [expected]);
+}
+
+#[test]
+fn every_node_must_have_accepted_it_and_be_called_so() {
+    let refused = problems(|report| report.nodes[1].judgement = Some("refused"));
+    assert_eq!(refused, ["beta: has the block and is called refused"]);
+    let awaited = problems(|report| report.nodes[0].judgement = None);
+    assert_eq!(awaited, ["alpha: has the block and is called pending"]);
+    let absent = problems(|report| report.nodes.clear());
+    assert_eq!(absent.len(), 2);
+}
+
+#[test]
+fn the_pool_must_be_answered_null() {
+    let refused = PoolAnswer { accepted: false, answer: json!("inconclusive"), ms: 4000.0 };
+    let record = Record::new(1, 35, refused, report(), &members(), &holders());
+    assert_eq!(told(&record), ["pool: was answered \"inconclusive\" and not null"]);
+    assert!(!record.is_complete());
+}
+
+#[test]
+fn waiting_mends_what_is_missing_and_no_false_claim() {
+    let mut missing = report();
+    set(&mut missing, "honest-1", None);
+    assert!(!record(missing).is_complete());
+    let mut claimed = report();
+    set(&mut claimed, "deaf-1", Some("timed_out"));
+    set(&mut claimed, "mute-1", Some("accepted"));
+    let claimed = record(claimed);
+    assert!(claimed.is_complete() && claimed.is_settled() && !claimed.simulation.holds);
+}
+
+#[test]
+fn as_json_it_is_the_report_with_the_simulation_beside() {
+    let json = serde_json::to_value(record(report())).unwrap();
+    let plain = serde_json::to_value(report()).unwrap();
+    for (key, value) in plain.as_object().unwrap() {
+        assert_eq!(json[key], *value, "{key}");
+    }
+    let simulation = &json["simulation"];
+    assert_eq!(simulation["pool"], json!({"accepted": true, "answer": null, "ms": 5.13}));
+    let mute = json!({
+        "name": "mute-1", "address": "127.0.0.1:30006", "temperament": "mute", "observer": false,
+        "has_block": false, "called_accepted": false, "outcome": "open", "detail": null, "outcome_ms": null,
+        "connections": 1,
+    });
+    assert_eq!(simulation["peers"][6], mute);
+    let alpha = json!({
+        "name": "alpha", "role": "primary", "has_block": true, "called_accepted": true, "judgement": "accepted",
+        "judged_ms": 3.12,
+    });
+    assert_eq!(simulation["nodes"][0], alpha);
+}

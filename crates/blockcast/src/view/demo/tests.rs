@@ -1,0 +1,263 @@
+use std::collections::HashSet;
+
+use relay::Report;
+use serde_json::json;
+
+use super::*;
+use crate::commands::demo::record::{PoolAnswer, Record};
+use crate::commands::demo::samples::{answer, entry, holders, members, record, report};
+
+const HASH: &str = "c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5";
+
+fn plain() -> Story {
+    Story::new(Style::default())
+}
+
+/// What is told of a block from its finding to its end.
+fn told(story: &mut Story, number: u32, record: &Record) -> String {
+    let found = story.found(number, record.report.height.unwrap(), record.report.size, 35, HASH);
+    let so_far = story.so_far(record);
+    found + &so_far + &story.rest(record) + &story.end(record)
+}
+
+/// No line is wider than a terminal, and none ends in blanks.
+fn fits(page: &str) -> bool {
+    page.lines().all(|line| line.chars().count() <= 100 && !line.ends_with(' '))
+}
+
+fn changed(change: impl FnOnce(&mut Report)) -> Record {
+    let mut report = report();
+    change(&mut report);
+    record(report)
+}
+
+/// Gives a peer another outcome.
+fn set(report: &mut Report, name: &str, outcome: Option<&str>, ms: Option<f64>) {
+    let new = entry(name, outcome, ms);
+    let old = report.peers.iter_mut().find(|entry| entry.peer == new.peer).unwrap();
+    *old = new;
+}
+
+#[test]
+fn the_first_page_says_who_is_simulated_and_where_to_look() {
+    let members = members();
+    let opening = Opening {
+        members: &members,
+        program: "target/release/blockcast".into(),
+        http: "127.0.0.1:45001".parse().unwrap(),
+        is_usual: false,
+        front_door: "127.0.0.1:45002".parse().unwrap(),
+        login: ("pool", "demo"),
+        config: "/tmp/blockcast-demo-x/config".into(),
+    };
+    let expected = "\
+Blockcast demo: your pool finds blocks
+
+Simulated, in this process: a Litecoin network of 10 peers, some of them ill, and 2 nodes of yours.
+Real: the engine, its configuration, its front door, all sockets. Nothing leaves this machine.
+
+     3 honest    take a block, check it, say that they have it, pass it on
+     1 observer  honest, and never sent a block: if it announces one, the network has it
+     1 slow      honest, but a block keeps them busy for 1.5 s
+     1 deaf      reads nothing after the handshake
+     1 mute      reads everything and never says a word
+     1 zombie    answers pings, ignores blocks
+     1 cutting   hangs up in the middle of each block
+     1 flapping  honest, but away for some seconds every now and then
+     2 nodes     alpha (primary) and beta (backup): get each block by RPC, and are peers as well
+
+  status      http://127.0.0.1:45001/broadcaster_status
+              target/release/blockcast status --url http://127.0.0.1:45001
+  front door  which a pool calls as if it were its node, and so can you:
+              curl -u pool:demo -d '{\"method\":\"getblockcount\"}' http://127.0.0.1:45002/
+  config      /tmp/blockcast-demo-x/config, until this ends
+";
+    let page = opening.render(Style::default());
+    assert_eq!(page, expected);
+    assert!(fits(&page));
+    let usual = Opening { is_usual: true, http: "127.0.0.1:7904".parse().unwrap(), ..opening };
+    let page = usual.render(Style::default());
+    assert!(page.contains("  target/release/blockcast status\n"), "{page}");
+    assert_eq!(
+        connected(19, 20, Duration::from_millis(3_140), Duration::from_secs(5)),
+        "\n19 of 20 peers are connected after 3.14 s. A block is found every 5 s; Ctrl-C ends it.\n"
+    );
+}
+
+#[test]
+fn the_first_block_explains_everything_and_the_next_only_what_is_new() {
+    let mut story = plain();
+    let first = "
+Block 1  found at height 4: 20.0 kB, 35 transactions
+              c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
+  pool        is answered after 5.1 ms: accepted (null); on disk after 2.2 ms
+  nodes       alpha (primary) accepted after 3.1 ms, beta (backup) accepted after 3.3 ms
+  honest      3 of 3 say that they have it: first after 8.1 ms, median 71 ms, last 214 ms
+  echo        after 96 ms the observer announces it, which was not sent it: the network has it
+  slow        1 of 1 say that they have it: after 1.61 s
+  deaf-1      open                sent, but it reads nothing (not counted)
+  mute-1      open                sent and read, not a word back so far (not counted)
+  zombie-1    processed_unproven  answers the ping behind it, does not have it (not counted)
+  cutting-1   disconnected        hung up in the middle of the block (not counted)
+  flapping-1  accepted            is there this time
+  so          2 nodes and 5 peers proven to have it, one more by its echo; the simulation agrees
+";
+    let page = told(&mut story, 1, &record(report()));
+    assert_eq!(page, first);
+    assert!(fits(&page));
+
+    let second = "
+Block 2  found at height 4: 20.0 kB, 35 transactions
+              c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
+  pool        is answered after 5.1 ms: accepted; on disk after 2.2 ms
+  nodes       alpha accepted after 3.1 ms, beta accepted after 3.3 ms
+  honest      3 of 3: first after 8.1 ms, median 71 ms, last 214 ms
+  echo        after 96 ms
+  slow        1 of 1: after 1.61 s
+  flapping-1  not_connected       is away; gets the block when it is back
+  others      deaf-1 open, mute-1 open, zombie-1 processed_unproven, cutting-1 disconnected
+  so          2 nodes and 4 peers proven to have it, one more by its echo; no false claim
+";
+    let away = changed(|report| report.peers.retain(|peer| peer.peer != "127.0.0.1:30009"));
+    let page = told(&mut story, 2, &away);
+    assert_eq!(page, second);
+    assert!(fits(&page));
+}
+
+#[test]
+fn each_part_is_told_when_it_is_known_and_not_twice() {
+    let mut story = plain();
+    story.found(1, 4, 20_000, 35, HASH);
+    let early = |change: fn(&mut Report)| {
+        let mut report = report();
+        report.first_echo = None;
+        set(&mut report, "slow-1", None, None);
+        change(&mut report);
+        Record::new(1, 35, answer(), report, &members(), &holders())
+    };
+    let unsaved = early(|report| report.durable = None);
+    assert_eq!(story.so_far(&unsaved), "", "what comes first is told first");
+    let labels =
+        |page: String| page.lines().map(|line| line[2..12].trim().to_owned()).collect::<Vec<_>>().join(" ");
+    assert_eq!(labels(story.so_far(&early(|report| report.nodes[1].judged_ms = None))), "pool");
+    assert_eq!(labels(story.so_far(&early(|report| set(report, "honest-2", None, None)))), "nodes");
+    assert_eq!(labels(story.so_far(&early(|_| {}))), "honest");
+    assert_eq!(story.so_far(&early(|_| {})), "");
+    assert_eq!(labels(story.rest(&early(|_| {}))), "echo slow");
+    assert_eq!(story.so_far(&record(report())), "");
+}
+
+#[test]
+fn what_is_wrong_stands_where_it_belongs_and_at_the_end() {
+    let mut report = report();
+    set(&mut report, "honest-2", Some("timed_out"), None);
+    set(&mut report, "mute-1", Some("accepted"), Some(4.0));
+    report.first_echo = None;
+    report.nodes[1].judgement = Some("refused");
+    (report.durable, report.durable_ms) = (Some(false), None);
+    let refused = PoolAnswer { accepted: false, answer: json!({"error": "no\u{1b}[2J"}), ms: 5.0 };
+    let record = Record::new(1, 35, refused, report, &members(), &holders());
+    let expected = "
+Block 1  found at height 4: 20.0 kB, 35 transactions
+              c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
+  pool        is answered after 5.0 ms: {\"error\":\"no\\u001b[2J\"}; NOT on disk
+  nodes       alpha (primary) accepted after 3.1 ms, beta (backup) refused after 3.3 ms
+  honest      2 of 3 say that they have it: after 8.1 ms and 214 ms; honest-2 timed_out
+  echo        none
+  slow        1 of 1 say that they have it: after 1.61 s
+  deaf-1      open                sent, but it reads nothing (not counted)
+  mute-1      accepted            says that it has it
+  zombie-1    processed_unproven  answers the ping behind it, does not have it (not counted)
+  cutting-1   disconnected        hung up in the middle of the block (not counted)
+  flapping-1  accepted            is there this time
+  PROBLEM     pool was answered {\"error\":\"no\\u001b[2J\"} and not null
+  PROBLEM     beta has the block and is called refused
+  PROBLEM     honest-2 has the block and is called timed_out
+  PROBLEM     observer has the block, and there is no echo
+  PROBLEM     FALSE CLAIM: mute-1 is called accepted, and a mute peer never takes a block
+";
+    assert_eq!(told(&mut plain(), 1, &record), expected);
+}
+
+#[test]
+fn what_happens_later_is_explained_once() {
+    let mut story = plain();
+    told(&mut story, 1, &record(report()));
+    let cut_off = changed(|report| set(report, "deaf-1", Some("disconnected"), Some(5100.0)));
+    let peer = cut_off.simulation.peers.iter().find(|peer| peer.name == "deaf-1").unwrap();
+    assert_eq!(
+        story.later(peer, &[1]),
+        "  meanwhile   block 1 at deaf-1 disconnected: took no byte for 5 s, so it was cut off (not counted)\n"
+    );
+    assert_eq!(story.later(peer, &[2, 3]), "  meanwhile   blocks 2, 3 at deaf-1 disconnected\n");
+}
+
+#[test]
+fn a_long_list_is_broken_into_lines_that_fit() {
+    let mut story = plain();
+    let mut members = members();
+    for number in 2..12 {
+        let mut more = members.iter().find(|member| member.name == "zombie-1").unwrap().clone();
+        more.name = format!("zombie-{number}");
+        members.push(more);
+    }
+    let record = Record::new(1, 35, answer(), report(), &members, &holders());
+    told(&mut story, 1, &record);
+    let page = told(&mut story, 2, &record);
+    assert!(fits(&page), "{page}");
+    let zombies: HashSet<_> = page.split_whitespace().filter(|word| word.starts_with("zombie-")).collect();
+    assert_eq!(zombies.len(), 11, "{page}");
+}
+
+#[test]
+fn the_last_page_sums_up() {
+    let mut tally = Tally::default();
+    tally.add(&record(report()));
+    tally.add(&record(report()));
+    let expected = "
+2 blocks  all as it should be; one more was on its way
+  nodes       4 of 4 times accepted
+  peers       8 of 8 deliveries to honest and slow ones proven
+  honest      first after 8.1 ms, median 71 ms, last 214 ms
+  false       0: nobody was said to have a block who did not
+";
+    assert_eq!(closing(&tally, true, Style::default()), expected);
+
+    let mut claimed = report();
+    claimed.peers.push(entry("mute-1", Some("accepted"), Some(9.0)));
+    tally.add(&record(claimed));
+    let page = closing(&tally, false, Style::default());
+    assert!(page.starts_with("\n3 blocks  NOT all as it should be\n"), "{page}");
+    assert!(
+        page.ends_with("  false       1: of so many it was said that they have a block, and they had not\n"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_run_that_was_ended_at_once_says_so() {
+    let none = Tally::default();
+    assert_eq!(closing(&none, false, Style::default()), "\nEnded before a block could be judged.\n");
+    assert_eq!(
+        closing(&none, true, Style::default()),
+        "\nEnded before a block could be judged; one more was on its way.\n"
+    );
+}
+
+#[test]
+fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
+    for (numbers, expected) in [(&[][..], 0.0), (&[3.0], 3.0), (&[1.0, 2.0], 1.5), (&[1.0, 2.0, 9.0], 2.0)] {
+        assert_eq!(median(numbers), expected);
+    }
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let record = record(report());
+    let mut coloured = told(&mut Story::new(Style { colour: true }), 1, &record);
+    assert!(coloured.contains("\x1b[32maccepted\x1b[0m (null)"), "{coloured:?}");
+    for code in ["\x1b[32m", "\x1b[33m", "\x1b[1;31m", "\x1b[1m", "\x1b[0m"] {
+        coloured = coloured.replace(code, "");
+    }
+    assert_eq!(coloured, told(&mut plain(), 1, &record));
+}
