@@ -1,0 +1,82 @@
+//! The engine as a contestant: a whole relay, with sessions, lanes, journal and account of everything.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use journal::Journal;
+use protocol::book::Kind;
+use relay::{Delivery, Goal, Metrics, PeerNotice, PeerSpec, Relay, RelaySettings, Source, Submission};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::{clock, rules};
+
+/// How long anything may take that should take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A relay and its connections.
+pub(crate) struct Engine {
+    pub(crate) relay: Arc<Relay>,
+    /// Its journal lives here.
+    _directory: TempDir,
+}
+
+/// When a delivery began, in nanoseconds of the monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    /// The caller's bytes were handed in.
+    pub(crate) received: u64,
+    /// The canonical form was known.
+    pub(crate) canonical: u64,
+}
+
+impl Engine {
+    /// A relay without nodes and observers, connected to as many peers, all of them ready.
+    pub(crate) async fn connect(addresses: &[SocketAddr]) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let (journal, _) = Journal::open(&directory.path().join("journal"))?;
+        let settings = RelaySettings {
+            name: "litecoin".into(),
+            observers: 0,
+            dial_timeout: PATIENCE,
+            user_agent: "/Figures:1/".into(),
+        };
+        let metrics = Metrics::new().chain("litecoin");
+        let relay = Relay::start(settings, Arc::new(rules()), Vec::new(), journal, metrics);
+        let (notices, mut heard) = mpsc::unbounded_channel();
+        for address in addresses {
+            let spec = PeerSpec { address: address.to_string(), kind: Kind::Discovered, score: 0 };
+            let notices = notices.clone();
+            relay.connect(spec, move |notice| {
+                // Nobody listens any more once all are ready.
+                drop(notices.send(notice));
+            });
+        }
+        for _ in addresses {
+            let notice = tokio::time::timeout(PATIENCE, heard.recv()).await.context("a peer is not ready")?;
+            ensure!(matches!(notice, Some(PeerNotice::Ready)), "a peer is not ready: {notice:?}");
+        }
+        Ok(Self { relay, _directory: directory })
+    }
+
+    /// Hands a block in.
+    pub(crate) fn submit(&self, block: Bytes) -> Arc<Delivery> {
+        self.relay.submit(Submission::own(Source::Rest, block))
+    }
+
+    /// Waits until every peer is proven to have the block, and says when its delivery began.
+    pub(crate) async fn proven(&self, delivery: &Delivery, peers: usize) -> anyhow::Result<Begun> {
+        ensure!(
+            delivery.reached(Goal::Peers(peers), PATIENCE).await,
+            "not every peer has the block: {:?}",
+            delivery.report("litecoin")
+        );
+        // It waits for the inspection, which may be noted a moment after the last peer has answered.
+        let finding = delivery.finding(PATIENCE).await;
+        ensure!(finding.is_none(), "our own block is not sound: {finding:?}");
+        let inspected = delivery.report("litecoin").inspected_ms.context("it was not inspected")?;
+        let received = clock::of(delivery.received_at());
+        Ok(Begun { received, canonical: received + (inspected * 1e6) as u64 })
+    }
+}
