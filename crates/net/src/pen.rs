@@ -18,7 +18,7 @@ const SLICES: usize = 6;
 
 /// A payload above this length, in bytes, goes to the kernel without what follows it: measured, that is faster for a
 /// large block, and slower for a small one.
-const LARGE: usize = 256 * 1024;
+const LARGE: usize = 64 * 1024;
 
 /// The writing end of a connection. Whoever holds it writes: the peer's writer task, or the thread that fans out a block
 /// and does not want to wait for that task.

@@ -168,7 +168,7 @@ mod tests {
         load(&lane, 50_000_000);
         lane.write();
         drop(peer);
-        fire(&[lane.clone()], Duration::from_secs(3600));
+        fire(std::slice::from_ref(&lane), Duration::from_secs(3600));
         assert!(lane.with_pen(Pen::failure).flatten().is_some(), "whoever asks is told");
     }
 }
