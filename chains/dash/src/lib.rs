@@ -70,6 +70,11 @@
 //! Which rules hold depends on the height that the coinbase tells. A block that tells none is judged as a new one, so
 //! a coinbase of the old form has to tell an old height.
 //!
+//! # The last word
+//!
+//! A block is final once a quorum of masternodes has signed it: [`ChainLocks`] says what that looks like between peers
+//! and in our node's RPC. [`Masternodes`] says where to find those who sign.
+//!
 //! # Security
 //!
 //! Nothing here panics, whatever the bytes. Time and memory are linear in the block's length; the number of
@@ -77,9 +82,11 @@
 //! the same fault only the first is described.
 
 mod body;
+mod chainlock;
 mod coinbase;
 mod dialect;
 mod inspect;
+mod masternodes;
 mod params;
 mod payload;
 mod policy;
@@ -89,10 +96,12 @@ mod transaction;
 pub mod x11;
 
 use bytes::Bytes;
-use chain::{Chain, Finding, Inspection, Network, Params, SessionPolicy, Target};
+use chain::{Chain, Finality, Finding, Inspection, Network, Params, PeerSource, SessionPolicy, Target};
 use wire::{BlockHash, Dialect, Header};
 
+pub use chainlock::ChainLocks;
 pub use dialect::DashDialect;
+pub use masternodes::{Masternodes, QuorumKind};
 pub use params::{ParameterError, Parameters, Rules};
 pub use policy::MAX_PAYLOAD;
 
@@ -102,6 +111,7 @@ pub struct Dash {
     parameters: Parameters,
     pow_limit: Target,
     policy: SessionPolicy,
+    masternodes: Masternodes,
 }
 
 impl Dash {
@@ -126,7 +136,8 @@ impl TryFrom<Parameters> for Dash {
     /// When no target can be made of `pow_limit_bits`.
     fn try_from(parameters: Parameters) -> Result<Self, ParameterError> {
         let pow_limit = parameters.pow_limit()?;
-        Ok(Self { parameters, pow_limit, policy: policy::session_policy() })
+        let masternodes = Masternodes::new(parameters.chainlocks.clone());
+        Ok(Self { parameters, pow_limit, policy: policy::session_policy(), masternodes })
     }
 }
 
@@ -153,5 +164,13 @@ impl Chain for Dash {
 
     fn inspect(&self, block: &Bytes, now: u32) -> Inspection {
         inspect::inspect(self, block, now)
+    }
+
+    fn finality(&self) -> Option<&dyn Finality> {
+        Some(&ChainLocks)
+    }
+
+    fn peer_source(&self) -> Option<&dyn PeerSource> {
+        Some(&self.masternodes)
     }
 }

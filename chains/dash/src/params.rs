@@ -3,6 +3,8 @@
 use chain::{Network, Params, Target, TargetError};
 use serde::Deserialize;
 
+use crate::QuorumKind;
+
 /// The parameters of Dash itself.
 const DASH: &str = include_str!("../params.toml");
 
@@ -14,6 +16,8 @@ pub struct Parameters {
     pub network: Params,
     /// From which height on which rules hold.
     pub rules: Rules,
+    /// Who signs ChainLocks.
+    pub chainlocks: QuorumKind,
 }
 
 /// The first heights at which Dash's rules hold. The names are those of `softforks` in the daemon's

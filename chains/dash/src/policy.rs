@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chain::SessionPolicy;
-use wire::Services;
+use wire::{Command, Services};
 
 /// The largest payload that dashd accepts, in bytes (D net.h:85, MAX_PROTOCOL_MESSAGE_LENGTH).
 pub const MAX_PAYLOAD: usize = 3 * 1024 * 1024;
@@ -12,6 +12,12 @@ pub const MAX_PAYLOAD: usize = 3 * 1024 * 1024;
 /// whether we are one. The challenge of zeros is the one that a masternode does not answer; and whoever says that he
 /// is a masternode is cut off by nodes that are none, and told nothing by those that are (D net_processing.cpp:3780).
 const NO_MASTERNODE: &[u8] = &[0; 33];
+
+/// The difference between two lists of masternodes: the answer to `getmnlistd` (DIP4).
+const MNLISTDIFF: Command = Command::literal("mnlistdiff");
+
+/// What the members of rotated quorums can be computed from: the answer to `getqrinfo` (DIP24).
+const QRINFO: Command = Command::literal("qrinfo");
 
 /// The policy of every Dash network.
 pub(crate) fn session_policy() -> SessionPolicy {
@@ -33,6 +39,9 @@ pub(crate) fn session_policy() -> SessionPolicy {
         // The only one that there is (D net_processing.cpp:207).
         compact_version: Some(1),
         max_payload: MAX_PAYLOAD,
+        // A list of masternodes and its proofs are sent to whoever asks for them, and cost whoever sends them unasked
+        // 100 points at a daemon (D net_processing.cpp, protocol.md §2.6).
+        never_asked_for: &[MNLISTDIFF, QRINFO],
         // A block with as much work as the tip is stored (D validation.cpp:4345).
         strictly_more_work: false,
         // A live node answers within a few round trips, to each of which a stall of half a second may be added

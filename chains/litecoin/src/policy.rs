@@ -32,6 +32,7 @@ pub(crate) fn session_policy() -> SessionPolicy {
         // With witness and MWEB, the only one of use since MWEB is in force (L net_processing.cpp:2978).
         compact_version: Some(3),
         max_payload: MAX_PAYLOAD,
+        never_asked_for: &[],
         // A block with as much work as the tip is stored (L validation.cpp:3909).
         strictly_more_work: false,
         // A live node answers within a few round trips; the daemons allow 60 s.

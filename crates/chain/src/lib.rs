@@ -18,11 +18,20 @@
 //! * the **canonical form**: the bytes that a peer wants, which may differ from those that a pool hands in (a node
 //!   mends a missing coinbase witness, a peer punishes it).
 //! * the **index**: where each transaction lies and what its hashes are, for compact blocks and `getblocktxn`.
+//!
+//! # What a chain knows and asks of nodes
+//!
+//! Some chains have a last word on a block besides work ([`Finality`]), and some know of peers that are worth more than
+//! others ([`PeerSource`]). Both are translators: a question in, a [`NodeCall`] out, the node's answer in, what it
+//! means out. Who asks, when, and what follows is not theirs.
 
 mod block;
+mod finality;
 mod finding;
 pub mod merkle;
+mod node_call;
 mod params;
+mod peer_source;
 mod policy;
 mod target;
 pub mod transaction;
@@ -33,8 +42,11 @@ use bytes::Bytes;
 use wire::{BlockHash, Dialect, Header};
 
 pub use block::{IndexedBlock, Inspection, TransactionEntry};
+pub use finality::{Finality, Lock, ObjectKind};
 pub use finding::{Finding, Severity};
+pub use node_call::{NodeCall, NodeError, NodeReply, UnreadableReply};
 pub use params::{Network, Params, ParseNetworkError};
+pub use peer_source::{Candidate, Inquiry, PeerSource, Step};
 pub use policy::SessionPolicy;
 pub use target::{Target, TargetError, Work};
 
@@ -64,4 +76,14 @@ pub trait Chain: Debug + Send + Sync {
     /// Judges a block; see the crate's front page. `now` is the time in Unix seconds, against which the header's is
     /// held. Never fails and never panics, whatever the bytes are; costs one proof-of-work hash and one pass.
     fn inspect(&self, block: &Bytes, now: u32) -> Inspection;
+
+    /// How the chain makes blocks final, if it does so other than by burying them.
+    fn finality(&self) -> Option<&dyn Finality> {
+        None
+    }
+
+    /// A source of peers of the chain's own, if it has one.
+    fn peer_source(&self) -> Option<&dyn PeerSource> {
+        None
+    }
 }

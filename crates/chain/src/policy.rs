@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::Services;
+use wire::{Command, Services};
 
 /// How a session behaves on one chain. Each value has its source in the chain's own crate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct SessionPolicy {
     pub compact_version: Option<u64>,
     /// The largest payload that a daemon accepts, in bytes.
     pub max_payload: usize,
+    /// Messages that only ever come as the answer to a question of a kind that we never ask: whoever sends one is no
+    /// honest daemon.
+    pub never_asked_for: &'static [Command],
     /// Whether a daemon takes an unasked block only if it has strictly more work than its tip.
     pub strictly_more_work: bool,
     /// How long the handshake may take.

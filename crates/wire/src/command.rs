@@ -24,7 +24,11 @@ commands! {
 }
 
 impl Command {
-    const fn literal(text: &str) -> Self {
+    /// From its name, for constants: a chain's own commands are named in its own crate.
+    ///
+    /// # Panics
+    /// When compiled, if the name is longer than twelve bytes.
+    pub const fn literal(text: &str) -> Self {
         let text = text.as_bytes();
         assert!(text.len() <= 12);
         let mut bytes = [0; 12];
