@@ -4,6 +4,7 @@
 mod allocations;
 mod handshake;
 mod mutation;
+mod objects;
 mod property;
 mod recordings;
 mod serve;
@@ -40,6 +41,7 @@ struct FakeShelf {
     headers: Vec<Header>,
     locator: Vec<BlockHash>,
     known: HashSet<BlockHash>,
+    objects: HashMap<[u8; 32], Bytes>,
 }
 
 impl Shelf for FakeShelf {
@@ -58,6 +60,10 @@ impl Shelf for FakeShelf {
     fn knows(&self, hash: &BlockHash) -> bool {
         self.known.contains(hash)
     }
+
+    fn object(&self, id: &[u8; 32]) -> Option<Bytes> {
+        self.objects.get(id).cloned()
+    }
 }
 
 /// A session, the time, and the shelf.
@@ -70,6 +76,11 @@ struct Talk {
 impl Talk {
     /// A fresh connection, our `version` not taken from the queue yet.
     fn new() -> Self {
+        Self::with(REGTEST.clone())
+    }
+
+    /// The same with a peer of a chain.
+    fn with(chain: Arc<dyn Chain>) -> Self {
         let now = Instant::now();
         let introduction = Introduction {
             nonce: OUR_NONCE,
@@ -83,8 +94,9 @@ impl Talk {
             headers: Vec::new(),
             locator: vec![hash(b"tip"), hash(b"genesis")],
             known: HashSet::new(),
+            objects: HashMap::new(),
         };
-        Self { session: Session::new(REGTEST.clone(), introduction, now), shelf, now }
+        Self { session: Session::new(chain, introduction, now), shelf, now }
     }
 
     /// A conversation with the handshake done at this very moment.
