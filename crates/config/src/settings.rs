@@ -148,6 +148,8 @@ words! {
     Discovery {
         /// The peers of our own nodes (`getpeerinfo`).
         Node = "node",
+        /// What the chain itself knows of, such as Dash's masternodes, by the RPC of our own nodes.
+        Chain = "chain",
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Delivery {
     pub(crate) received_wall: SystemTime,
     pub(crate) size: usize,
     pub(crate) parent: BlockHash,
+    /// The word for a block that is final, on a chain that has one.
+    pub(crate) finality: Option<&'static str>,
     /// The nonce of the ping behind the block: whoever returns it has processed the block.
     pub(crate) barrier: u64,
     state: Mutex<State>,
@@ -59,6 +61,10 @@ pub(crate) struct State {
     pub(crate) journal: JournalState,
     pub(crate) nodes: Vec<NodeVerdict>,
     pub(crate) tracker: Tracker,
+    /// The chain's last word, once it has spoken.
+    pub(crate) fate: Option<Fate>,
+    /// When a peer first said that the block is final, which proves nothing.
+    pub(crate) claimed: Option<Duration>,
     /// How often the block was handed in again while this delivery was known.
     pub(crate) repeats: u64,
     /// How many crashes of the chain this delivery has lived through while it was running.
@@ -81,6 +87,33 @@ pub(crate) enum JournalState {
     Pending,
     Durable { after: Duration },
     NotDurable { why: String },
+}
+
+/// The chain's last word on a block, as a node of ours confirmed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It stays.
+    Final {
+        /// When that was known.
+        after: Duration,
+        /// Whose word it is.
+        node: String,
+    },
+    /// Another stays in its place.
+    Orphaned {
+        /// The other.
+        by: BlockHash,
+        /// When that was known.
+        after: Duration,
+        /// Whose word it is.
+        node: String,
+    },
+}
+
+impl Fate {
+    pub(crate) fn is_orphaned(&self) -> bool {
+        matches!(self, Self::Orphaned { .. })
+    }
 }
 
 /// One node's answer, and what it amounts to.
@@ -123,6 +156,7 @@ impl Delivery {
         size: usize,
         received_at: Instant,
         nodes: impl Iterator<Item = String>,
+        finality: Option<&'static str>,
         barrier: u64,
     ) -> Self {
         let verdict = |node| NodeVerdict {
@@ -144,6 +178,8 @@ impl Delivery {
             journal: JournalState::Pending,
             nodes: nodes.map(verdict).collect(),
             tracker: Tracker::new(fingerprint.block, parent),
+            fate: None,
+            claimed: None,
             repeats: 0,
             crashes: 0,
             peers_by: None,
@@ -159,6 +195,7 @@ impl Delivery {
             received_wall: SystemTime::now(),
             size,
             parent,
+            finality,
             barrier,
             state: Mutex::new(state),
             plan: Mutex::default(),
@@ -332,9 +369,12 @@ impl State {
         !self.nodes.is_empty() && self.is_judged_for_good() && self.nodes.iter().all(refused)
     }
 
-    /// Whether the journal may let go of the block: a node has it, or none will ever take it. Without nodes, a peer's
-    /// proof stands for a node's.
+    /// Whether the journal may let go of the block: a node has it, or none will ever take it, or the chain has spoken.
+    /// Without nodes, a peer's proof stands for a node's.
     pub(crate) fn is_done(&self) -> bool {
+        if self.fate.is_some() {
+            return true;
+        }
         let has = |node: &NodeVerdict| {
             matches!(node.judgement, Some(Judgement::Accepted | Judgement::Inconclusive))
         };

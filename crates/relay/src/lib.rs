@@ -24,12 +24,13 @@
 //! # Modules
 //!
 //! [`Submission`] comes in at whatever door; [`Relay`] carries it out, with its parts in `fanout` (to peers), `nodes`
-//! (to nodes, and their verdicts), `chainwatch` (which headers exist, which peer has them), `host` (what connections
-//! tell) and `upkeep` (what time does). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
+//! (to nodes, and their verdicts), `chainwatch` (which headers exist, which peer has them), `finality` (the chain's last
+//! word on them, where it has one), `host` (what connections tell) and `upkeep` (what time does). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
 
 mod chainwatch;
 mod delivery;
 mod fanout;
+mod finality;
 mod host;
 mod metrics;
 mod node;
@@ -45,5 +46,5 @@ pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
 pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec};
 pub use relay::{Relay, RelaySettings};
-pub use report::{EchoReport, NodeReport, PeerReport, Report};
+pub use report::{EchoReport, FinalityReport, NodeReport, PeerReport, Report};
 pub use submission::{Source, Submission, Trust};
