@@ -17,7 +17,7 @@ use protocol::{
 use tokio::sync::watch;
 use wire::BlockHash;
 
-use crate::Source;
+use crate::{Source, Submission};
 
 /// How long a pool is kept waiting for the journal and a verdict. Pools give up after 5 s (pools.md §2).
 pub(crate) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(4);
@@ -152,9 +152,7 @@ impl Delivery {
     pub(crate) fn new(
         fingerprint: Fingerprint,
         parent: BlockHash,
-        source: Source,
-        size: usize,
-        received_at: Instant,
+        submission: &Submission,
         nodes: impl Iterator<Item = String>,
         finality: Option<&'static str>,
         barrier: u64,
@@ -190,10 +188,10 @@ impl Delivery {
         };
         Self {
             fingerprint,
-            source,
-            received_at,
+            source: submission.source,
+            received_at: submission.received_at,
             received_wall: SystemTime::now(),
-            size,
+            size: submission.bytes.len(),
             parent,
             finality,
             barrier,

@@ -188,9 +188,7 @@ impl Relay {
         let delivery = Arc::new(Delivery::new(
             Fingerprint::of(block, &submission.bytes),
             parent,
-            submission.source,
-            submission.bytes.len(),
-            submission.received_at,
+            &submission,
             self.nodes.iter().map(|node| node.name().to_owned()),
             self.chain.finality().map(|finality| finality.word()),
             rand::random(),

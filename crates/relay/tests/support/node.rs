@@ -43,6 +43,8 @@ struct State {
     submitted: Vec<String>,
     /// Blocks that a submit would make the tip, by their bytes in hex.
     minted: Vec<(String, Block)>,
+    /// The newest lock that it knows.
+    lock: Option<Bytes>,
     /// It takes questions and answers none.
     silent: bool,
 }
@@ -93,6 +95,11 @@ impl FakeNode {
     /// Tells the daemon what a block is, so that a submit of these bytes can make it the tip.
     pub(crate) fn mint(&self, bytes: &Bytes, block: &Block) {
         self.state.lock().minted.push((hex(bytes), block.clone()));
+    }
+
+    /// It has a new lock. Nobody is told: whoever asks will know.
+    pub(crate) fn lock(&self, lock: &Bytes) {
+        self.state.lock().lock = Some(lock.clone());
     }
 
     /// From now on it takes questions and answers none.
@@ -192,6 +199,10 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
         }
         "getblockheader" => header(params, &state.lock()),
         "getchaintips" => Ok(tips(&state.lock())),
+        "getbestchainlock" => match &state.lock().lock {
+            Some(lock) => Ok(best_lock(lock)),
+            None => return json!({ "result": null, "error": no_lock(), "id": call["id"] }),
+        },
         method => panic!("{method} was not expected"),
     };
     match result {
@@ -201,6 +212,17 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
             json!({ "result": null, "error": error, "id": call["id"] })
         }
     }
+}
+
+fn best_lock(lock: &Bytes) -> Value {
+    let height = u32::from_le_bytes(*lock.first_chunk().expect("a height"));
+    let block = BlockHash::from_wire(lock[4..36].try_into().expect("a hash"));
+    json!({ "blockhash": block.to_string(), "height": height, "signature": hex(&lock[36..]), "known_block": true,
+        "hex": hex(lock) })
+}
+
+fn no_lock() -> Value {
+    json!({ "code": -32603, "message": "Unable to find any ChainLock" })
 }
 
 fn header(params: &Value, state: &State) -> Result<Value, i64> {
