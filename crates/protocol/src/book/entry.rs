@@ -78,6 +78,21 @@ impl Kind {
         }
     }
 
+    /// The score that it begins with.
+    fn start(&self) -> f64 {
+        match self {
+            Self::Preferred { weight, .. } => Score::PREFERRED.0 + Score::PREFERRED.1 * f64::from(*weight),
+            _ => Score::KNOWN,
+        }
+    }
+
+    /// Whether an address of this kind is, from now on, of another that was just heard of: of a better one, or of
+    /// another that the chain prefers, since members of quorums come and go.
+    fn gives_way_to(&self, other: &Self) -> bool {
+        other.rank() > self.rank()
+            || matches!((self, other), (Self::Preferred { .. }, Self::Preferred { .. }))
+    }
+
     /// Whether the book may let go of it to make room: nobody named it.
     pub(super) fn is_replaceable(&self) -> bool {
         matches!(self, Self::Preferred { .. } | Self::Discovered)
@@ -133,7 +148,7 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(kind: Kind, now: Instant) -> Self {
-        let score = Score::new(Score::KNOWN, now);
+        let score = Score::new(kind.start(), now);
         Self {
             backoff: kind.backoff(),
             kind,
@@ -143,6 +158,14 @@ impl Entry {
             score,
             due: now,
             since: None,
+        }
+    }
+
+    /// It was heard of again, as something else perhaps.
+    pub(super) fn heard_as(&mut self, kind: Kind, now: Instant) {
+        if kind != self.kind && self.kind.gives_way_to(&kind) {
+            self.score.restart(kind.start(), now);
+            self.kind = kind;
         }
     }
 

@@ -42,13 +42,10 @@ impl PeerBook {
         Self { entries: HashMap::new(), limits }
     }
 
-    /// Adds an address. One that is known already keeps its history, and takes the better of its two kinds.
+    /// Adds an address. One that is known already keeps its history, and takes the better of its two kinds; of two that the chain prefers, the later.
     pub fn add(&mut self, address: Address, kind: Kind, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&address) {
-            if kind.rank() > entry.kind.rank() {
-                entry.kind = kind;
-            }
-            return;
+            return entry.heard_as(kind, now);
         }
         if self.entries.len() >= CAPACITY && !self.make_room() {
             return;

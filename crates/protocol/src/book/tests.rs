@@ -104,7 +104,18 @@ fn those_whom_the_chain_prefers_come_behind_those_whom_the_operator_named_and_be
     book.add("quorum:1".into(), Kind::preferred(LABELS, "quorum"), now);
     book.add("fixed:1".into(), fixed(Priority::Normal), now);
     assert_eq!(names(book.next_dials(now)), ["fixed:1", "quorum:1", "masternode:1", "stranger:1"]);
-    assert_eq!(book.get("quorum:1").map(|entry| entry.kind.as_str()), Some("quorum"));
+    let shown =
+        |book: &PeerBook, address| book.get(address).map(|entry| (entry.kind.as_str(), entry.score_at(now)));
+    assert_eq!(shown(&book, "quorum:1"), Some(("quorum", 200)));
+    // Another quorum signs now.
+    book.add("quorum:1".into(), Kind::preferred(LABELS, "masternode"), now);
+    book.add("masternode:1".into(), Kind::preferred(LABELS, "quorum"), now);
+    book.add("fixed:1".into(), Kind::preferred(LABELS, "quorum"), now);
+    let expected =
+        [("quorum:1", ("masternode", 150)), ("masternode:1", ("quorum", 200)), ("fixed:1", ("fixed", 100))];
+    for (address, expected) in expected {
+        assert_eq!(shown(&book, address), Some(expected), "{address}");
+    }
 }
 
 #[test]
