@@ -13,7 +13,7 @@ use actix::Actor;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use journal::{Entry, Journal, Recovery};
-use relay::{ChainMetrics, Metrics, Node, Relay, RelaySettings, Source, Submission};
+use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings, Source, Submission};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
 
 use crate::{
@@ -177,6 +177,11 @@ pub(crate) fn relay(
     let nodes = chain.nodes.iter().map(node).collect::<Result<_, _>>()?;
     let settings = RelaySettings {
         name: chain.name.clone(),
+        acknowledge: match chain.acknowledge {
+            config::Acknowledge::First => Acknowledge::First,
+            config::Acknowledge::Primary => Acknowledge::Primary,
+            config::Acknowledge::All => Acknowledge::All,
+        },
         observers: chain.peers.observers,
         dial_timeout: DIAL_TIMEOUT,
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),

@@ -41,7 +41,7 @@ mod report;
 mod submission;
 mod upkeep;
 
-pub use delivery::{Acknowledgement, Delivery, Goal};
+pub use delivery::{Acknowledge, Acknowledgement, Delivery, Goal};
 pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
 pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec};

@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
 use crate::{
-    ChainMetrics, Delivery, Node, Source, Submission,
+    Acknowledge, ChainMetrics, Delivery, Node, Source, Submission,
     delivery::{JournalState, State},
     peers::PeerTable,
 };
@@ -38,6 +38,8 @@ const SHELF: usize = 64;
 pub struct RelaySettings {
     /// The chain's configured name: label, report, journal.
     pub name: String,
+    /// Whose word a caller is answered with.
+    pub acknowledge: Acknowledge,
     /// How many peers are never pushed to.
     pub observers: usize,
     /// How long a connection may take to be made.
@@ -189,7 +191,8 @@ impl Relay {
             Fingerprint::of(block, &submission.bytes),
             parent,
             &submission,
-            self.nodes.iter().map(|node| node.name().to_owned()),
+            &self.nodes,
+            self.settings.acknowledge,
             self.chain.finality().map(|finality| finality.word()),
             rand::random(),
         ));
