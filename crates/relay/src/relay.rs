@@ -15,6 +15,7 @@ use protocol::{
     delivery::WithheldReason,
     finality::Locks,
     headers::HeaderView,
+    issuers::Issuers,
 };
 use rpc::SubmitRequest;
 use tokio::sync::{Semaphore, watch};
@@ -22,7 +23,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
 use crate::{
-    Acknowledge, ChainMetrics, Delivery, Node, Source, Submission,
+    Acknowledge, AuxDelivery, ChainMetrics, Delivery, Node, Source, Submission,
+    aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
     peers::PeerTable,
 };
@@ -65,6 +67,9 @@ pub struct Relay {
     pub(crate) locks: Mutex<Locks>,
     /// Counts the reasons to ask our nodes for a new lock, for those who do.
     pub(crate) lock_hints: watch::Sender<u64>,
+    pub(crate) issuers: Mutex<Issuers>,
+    /// Solved work on its way, or just arrived; the oldest go first.
+    pub(crate) solutions: Mutex<VecDeque<Arc<AuxDelivery>>>,
     /// Strangers' headers are checked for work two at a time, so that they do not keep our own block waiting.
     pub(crate) work_checks: Semaphore,
     pub(crate) tasks: TaskTracker,
@@ -124,6 +129,8 @@ impl Relay {
             live: Mutex::default(),
             shelf: Mutex::default(),
             locks: Mutex::default(),
+            issuers: Mutex::new(Issuers::new(REMEMBERED_WORK)),
+            solutions: Mutex::default(),
             lock_hints: watch::Sender::new(0),
             work_checks: Semaphore::new(2),
             tasks: TaskTracker::new(),
