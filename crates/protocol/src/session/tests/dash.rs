@@ -48,7 +48,7 @@ fn heard(file: &str) -> Replay {
 }
 
 /// A conversation with a daemon that introduces itself as the recorded one does.
-fn ready() -> Talk {
+pub(super) fn ready() -> Talk {
     Talk::ready_on(&DASH, VersionMessage { protocol: 70_240, services: OFFERED, ..version() })
 }
 

@@ -1,5 +1,6 @@
 //! Conversations with injected time and a shelf that says what the test wants.
 
+mod addresses;
 #[path = "../../../../wire/tests/common/allocations.rs"]
 mod allocations;
 mod dash;
