@@ -30,7 +30,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let peer = |name: &str, temperament| PeerPlan { name: name.into(), temperament, link: Link::LOCAL };
 //! let peers = vec![peer("good", Temperament::Honest), peer("bad", Temperament::Zombie)];
-//! let plan = Plan { seed: 7, history: 3, neighbours: 2, peers, nodes: vec![] };
+//! let plan = Plan { seed: 7, history: 3, neighbours: 2, peers, ..Plan::default() };
 //! let world = World::start(profile::litecoin::regtest(), plan).await?;
 //! assert!(world.member("good")?.p2p().ip().is_loopback());
 //!
@@ -66,6 +66,7 @@ pub mod mint;
 pub mod network;
 pub mod node;
 pub mod profile;
+mod quorum;
 pub mod rpc;
 mod siphash;
 pub mod sockets;
@@ -78,4 +79,5 @@ pub use link::{Link, Pipe};
 pub use mint::{Flaw, Mint, Minted, Order, Parent};
 pub use node::{ConnectionId, HangUp, Node, Output};
 pub use profile::Profile;
+pub use quorum::{Quorum, Roster};
 pub use temperament::{Promise, Temperament};

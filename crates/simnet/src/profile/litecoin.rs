@@ -10,7 +10,7 @@ use ::litecoin::{Litecoin, OLDER_MAX_PAYLOAD};
 use chain::{Finding, Network};
 use wire::{Header, Services};
 
-use super::{Compact, Identity, Mining, Profile, Say, Step, Validation};
+use super::{Compact, Identity, Mining, Profile, Rpc, Say, Step, Tail, Validation};
 
 /// 0x1000409: NETWORK, WITNESS, NETWORK_LIMITED, MWEB.
 const SERVICES: Services =
@@ -21,6 +21,9 @@ const GENESIS_ROOT: [u8; 32] = [
     0xd9, 0xce, 0xd4, 0xed, 0x11, 0x30, 0xf7, 0xb7, 0xfa, 0xad, 0x9b, 0xe2, 0x53, 0x23, 0xff, 0xaf, 0xa3,
     0x32, 0x32, 0xa1, 0x7c, 0x3e, 0xdf, 0x6c, 0xfd, 0x97, 0xbe, 0xe6, 0xba, 0xfb, 0xdd, 0x97,
 ];
+
+/// A witness program of 20 bytes to which nobody has the key.
+const PAYOUT: &[u8] = b"\x00\x14simulated-pool's-key";
 
 /// The first subsidy: 50 coins of 10⁸ units.
 const FIRST_SUBSIDY: i64 = 50 * 100_000_000;
@@ -65,21 +68,35 @@ pub fn regtest() -> Profile {
         },
         greeting: GREETING,
         welcome: WELCOME,
+        afterthought: None,
+        version_tail: Tail { random: 0, fixed: &[] },
         // Versions 1 and 2 are offered and of no use (measured.md): they lead to a `getdata` for the whole block.
         compact: Some(Compact { usable: 3, witness_from: 2, tail_from: Some(3), no_tail: &[0] }),
         max_payload: OLDER_MAX_PAYLOAD,
+        may_encrypt: false,
+        asks: fetches_from,
         fetches_from,
+        patience: None,
+        // Measured: 10 to 29 s.
+        address_delay: Some(10.0..29.0),
+        serves_in_download: false,
+        stall: None,
         rejects: false,
         points,
         word,
+        locking: None,
         mining: Mining {
             version: 0x2000_0000,
             subsidy,
+            payout: PAYOUT,
             witness_commitment: true,
+            payload: |_| None,
+            alone: false,
             required_rules: &["mweb", "segwit"],
             template_rules: &["csv", "!segwit", "taproot"],
             rules_message: "getblocktemplate must be called with the segwit & mweb rule sets (call with {\"rules\": [\"mweb\", \"segwit\"]})",
         },
+        rpc: Rpc { answer: |_, _, _| None, amend: |_, _, _| {} },
         // A block of 500 bytes is the tip after 2.2 ms (latency_summary.json); 1 MB takes 42 ms to parse alone.
         validation: Validation { base: Duration::from_millis(2), per_kilobyte: Duration::from_micros(42) },
     }
