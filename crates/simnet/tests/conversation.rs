@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{
     CALLER, DAEMONS, DASH, Daemon, LITECOIN, Stage, accepted, caller, getheaders, sent, version, words,
 };
-use simnet::{Order, Temperament};
+use simnet::{Minted, Order, Output, Temperament};
 use wire::{BlockHash, Command, Header, InvItem, Message, SendCompact, sha256d};
 
 /// How a caller introduced itself in a case of announce_summary.json.
@@ -232,58 +232,51 @@ fn a_dash_node_asks_about_an_inv_only_whoever_answered_its_last_question() {
     assert_eq!(words(&stage.settle()), ["getheaders"], "two minutes later it has waited long enough");
 }
 
-/// relay_block_to_node.json of Dash, "unsolicited cmpctblock v1, no sendcmpct from us".
-#[test]
-fn a_dash_node_takes_compact_blocks_from_whoever_sends_them() {
-    let mut giver = DASH.with_history(Temperament::Honest, 5);
-    negotiate(&mut giver, "sendcmpct(1,1)", true);
+/// Two nodes with the same past, a block that the first has, and how it announces it.
+fn giver_and_taker(daemon: Daemon) -> (Stage, Stage, Minted, Message) {
+    let mut giver = daemon.with_history(Temperament::Honest, 3);
+    negotiate(&mut giver, &format!("sendcmpct(1,{})", daemon.compact), true);
     let chain = giver.node.chain();
     let headers =
         (1..=chain.height()).map(|height| chain.header(&chain.at(height).unwrap()).unwrap().clone());
-    let mut taker = DASH.stage(Temperament::Honest);
+    let mut taker = daemon.stage(Temperament::Honest);
     taker.node.chain_mut().adopt(&headers.collect::<Vec<Header>>());
     taker.shake_hands();
     let block = giver.block(&Order::default());
     giver.node.submit(&block.bytes, giver.now);
     let outputs = giver.settle();
     let [compact] = sent(&outputs)[..] else { panic!("{outputs:?}") };
-    taker.say(compact.clone());
+    (giver, taker, block, compact.clone())
+}
+
+/// The taker asks for what it lacks, and gets it. Gives what it does then.
+fn fill_in(giver: &mut Stage, taker: &mut Stage) -> Vec<Output> {
     let outputs = taker.settle();
     let [question @ Message::GetBlockTxn(_)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
     giver.say(question.clone());
     let outputs = giver.settle();
     let [answer @ Message::BlockTxn(_)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
     taker.say(answer.clone());
-    let outputs = taker.settle();
+    taker.settle()
+}
+
+/// relay_block_to_node.json of Dash, "unsolicited cmpctblock v1, no sendcmpct from us".
+#[test]
+fn a_dash_node_takes_compact_blocks_from_whoever_sends_them() {
+    let (mut giver, mut taker, block, compact) = giver_and_taker(DASH);
+    taker.say(compact);
+    let outputs = fill_in(&mut giver, &mut taker);
     assert_eq!((accepted(&outputs), words(&outputs)), (vec![block.hash], vec![]), "no echo");
 }
 
 #[test]
 fn a_compact_block_is_taken_in_the_negotiated_format_and_its_transactions_are_asked_for() {
-    let mut taker = Stage::ready(Temperament::Honest);
-    let chain = taker.node.chain();
-    let headers: Vec<Header> = (1..=chain.height())
-        .map(|height| chain.header(&chain.at(height).unwrap()).unwrap().clone())
-        .collect();
-    let mut giver = Stage::new(Temperament::Honest);
-    giver.node.chain_mut().adopt(&headers);
-    negotiate(&mut giver, "sendcmpct(1,3)", true);
-    let block = giver.block(&Order::default());
-    giver.node.submit(&block.bytes, giver.now);
-    let outputs = giver.settle();
-    let [compact] = sent(&outputs)[..] else { panic!("{outputs:?}") };
-
+    let (mut giver, mut taker, block, compact) = giver_and_taker(LITECOIN);
     taker.say(compact.clone());
     assert_eq!(words(&taker.settle()), Vec::<String>::new(), "not negotiated: dropped silently");
     taker.say(Message::SendCompact(SendCompact { announce: false, version: 3 }));
-    taker.say(compact.clone());
-    let outputs = taker.settle();
-    let [question @ Message::GetBlockTxn(_)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
-    giver.say(question.clone());
-    let outputs = giver.settle();
-    let [answer @ Message::BlockTxn(_)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
-    taker.say(answer.clone());
-    let outputs = taker.settle();
+    taker.say(compact);
+    let outputs = fill_in(&mut giver, &mut taker);
     assert_eq!(accepted(&outputs), [block.hash]);
     assert_eq!(words(&outputs), ["sendcmpct announce=1 v=3"], "and no echo, as recorded");
     assert_eq!(taker.node.chain().block(&block.hash).unwrap().bytes, block.bytes);

@@ -34,7 +34,8 @@ pub(super) struct Locks {
 }
 
 impl Node {
-    /// Tells it of the network's quorum. Without one no lock is genuine to it.
+    /// Tells it of the network's quorum. Without one it does not look at locks at all, as a dashd does not while spork 19
+    /// keeps ChainLocks off.
     pub fn join(&mut self, roster: Arc<Roster>) {
         self.locks.roster = Some(roster);
     }
@@ -85,6 +86,9 @@ impl Node {
     /// A peer has sent a lock, asked for or not.
     pub(super) fn hear_lock(&mut self, id: ConnectionId, object: &Bytes, at: Duration) {
         let forged = self.profile.locking.map_or(0, |locking| locking.forged);
+        if self.locks.roster.is_none() {
+            return;
+        }
         if !self.take_lock(object, at) {
             self.punish(id, forged, at);
         }

@@ -203,15 +203,19 @@ pub struct Locking {
     pub make: fn(key: &[u8; 32], height: u32, block: &BlockHash) -> Bytes,
     /// The daemon's word for a block on one that a lock forbids.
     pub on_forbidden: &'static str,
-    /// How many points an object costs its sender that the quorum did not make.
+    /// How many points an object costs its sender that the quorum did not make. (A dashd cannot even read one whose
+    /// signature is not a point of BLS's curve, and lets it pass; here every signature can be read.)
     pub forged: u32,
 }
+
+/// What becomes of a call.
+pub type Answer = Result<Value, Fault>;
 
 /// What the RPC of a daemon has of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Rpc {
     /// Answers a method that only this daemon has; `None` if there is no such method.
-    pub answer: fn(&Node, method: &str, params: &[Value]) -> Option<Result<Value, Fault>>,
+    pub answer: fn(&Node, method: &str, params: &[Value]) -> Option<Answer>,
     /// Makes a result of the common form one of the daemon's.
     pub amend: fn(&Node, method: &str, result: &mut Value),
 }
@@ -225,6 +229,28 @@ pub struct Validation {
     pub per_kilobyte: Duration,
 }
 
+/// The header of a first block of version 1 on a regtest, whose bits are 207fffff (protocol.md §1.4).
+fn genesis(root: &[u8; 32], time: u32, nonce: u32) -> Header {
+    let mut fixed = [0; Header::LEN];
+    fixed[0] = 1;
+    fixed[36..68].copy_from_slice(root);
+    fixed[68..72].copy_from_slice(&time.to_le_bytes());
+    fixed[72..76].copy_from_slice(&0x207f_ffff_u32.to_le_bytes());
+    fixed[76..80].copy_from_slice(&nonce.to_le_bytes());
+    Header::new(fixed)
+}
+
+/// The word for a finding where the daemons of Bitcoin's family say something else than the chains' inspections.
+fn family_word(finding: &Finding, header: &Header) -> String {
+    match finding.check {
+        // A target that is none, or above the limit, fails the same check as a hash above its target (pow.cpp,
+        // CheckProofOfWork).
+        "bad-diffbits" => "high-hash".into(),
+        "bad-version" => format!("bad-version({:#010x})", header.version()),
+        other => other.into(),
+    }
+}
+
 impl Profile {
     /// The network's four bytes before every message.
     pub fn magic(&self) -> [u8; 4] {
@@ -235,5 +261,18 @@ impl Profile {
     pub fn validation_of(&self, bytes: usize) -> Duration {
         let kilobytes = u32::try_from(bytes / 1000).unwrap_or(u32::MAX);
         self.validation.base + self.validation.per_kilobyte.saturating_mul(kilobytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genesis_headers_have_the_names_that_the_chains_know() {
+        for profile in [litecoin::regtest(), dash::regtest()] {
+            assert_eq!(profile.chain.block_hash(&profile.genesis), profile.chain.params().genesis);
+            assert_eq!(profile.chain.check_work(&profile.genesis), Ok(()));
+        }
     }
 }

@@ -36,7 +36,7 @@ pub struct Fault {
 
 impl Fault {
     /// `RPC_MISC_ERROR`: wrong number of parameters, among others.
-    const MISC: i64 = -1;
+    pub(crate) const MISC: i64 = -1;
     /// `RPC_TYPE_ERROR`
     const TYPE: i64 = -3;
     /// `RPC_INVALID_ADDRESS_OR_KEY`: not found.
@@ -128,6 +128,6 @@ fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault>
     }
 }
 
-fn text(value: &Value) -> Result<&str, Fault> {
+pub(crate) fn text(value: &Value) -> Result<&str, Fault> {
     value.as_str().ok_or_else(|| Fault::new(Fault::TYPE, "Expected type string"))
 }

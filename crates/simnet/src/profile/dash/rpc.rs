@@ -9,11 +9,15 @@ use wire::{BlockHash, sha256d};
 use super::{SIGNATURE, payload, subsidy};
 use crate::{
     Node,
-    rpc::{Fault, difficulty, work},
+    profile::Answer,
+    rpc::{Fault, difficulty, text, work},
 };
 
 /// The kind of quorums that sign ChainLocks on regtest (D chainparams.cpp): its name and its number.
 pub(super) const QUORUMS: (&str, u8) = ("llmq_test", 100);
+
+/// The other kinds that `quorum list` of a regtest node names.
+const OTHER_QUORUMS: [&str; 3] = ["llmq_test_instantsend", "llmq_test_dip0024", "llmq_test_platform"];
 
 /// From which height on masternodes are paid on regtest (D chainparams.cpp, nMasternodePaymentsStartBlock).
 const PAYMENTS_START: u32 = 240;
@@ -21,7 +25,7 @@ const PAYMENTS_START: u32 = 240;
 /// From which height on a part of that is kept for the credit pool (regtest: MN_RR).
 const POOL_START: u32 = 432;
 
-pub(super) fn answer(node: &Node, method: &str, params: &[Value]) -> Option<Result<Value, Fault>> {
+pub(super) fn answer(node: &Node, method: &str, params: &[Value]) -> Option<Answer> {
     match method {
         "getbestchainlock" => Some(best_chainlock(node)),
         "masternodelist" => Some(masternodes(node, params)),
@@ -30,7 +34,7 @@ pub(super) fn answer(node: &Node, method: &str, params: &[Value]) -> Option<Resu
     }
 }
 
-fn best_chainlock(node: &Node) -> Result<Value, Fault> {
+fn best_chainlock(node: &Node) -> Answer {
     let lock = node.chain().lock();
     let lock = lock.ok_or_else(|| Fault::new(Fault::INTERNAL, "Unable to find any ChainLock"))?;
     let signature = &lock.object[lock.object.len().saturating_sub(SIGNATURE)..];
@@ -59,10 +63,11 @@ fn operator_key(address: &SocketAddr) -> String {
 }
 
 /// The members of the quorum, who are all the masternodes that there are. Who owns them, and whom they pay, is left out.
-fn masternodes(node: &Node, params: &[Value]) -> Result<Value, Fault> {
-    match params.first().map_or(Some("json"), Value::as_str) {
-        Some("json") => {}
-        _ => return Err(Fault::new(Fault::PARAMETER, "simulated nodes know the mode json only")),
+fn masternodes(node: &Node, params: &[Value]) -> Answer {
+    let mode = params.first().map_or(Ok("json"), text)?;
+    if mode != "json" {
+        // There are others, which are not simulated.
+        return Err(Fault::new(Fault::PARAMETER, format!("strMode {mode} not found")));
     }
     let entry = |address: &SocketAddr| {
         let pro_tx = pro_tx(address).to_string();
@@ -85,12 +90,13 @@ fn masternodes(node: &Node, params: &[Value]) -> Result<Value, Fault> {
     Ok(Value::Object(members(node).iter().map(entry).collect()))
 }
 
-fn quorum(node: &Node, params: &[Value]) -> Result<Value, Fault> {
+fn quorum(node: &Node, params: &[Value]) -> Answer {
     let name = node.roster().map(|roster| BlockHash::from_wire(roster.name()).to_string());
     match params.first().and_then(Value::as_str) {
         Some("list") => {
             let mut list = Map::new();
             list.insert(QUORUMS.0.into(), name.into_iter().collect());
+            list.extend(OTHER_QUORUMS.map(|other| (other.to_owned(), json!([]))));
             Ok(Value::Object(list))
         }
         Some("info") => {
@@ -101,12 +107,20 @@ fn quorum(node: &Node, params: &[Value]) -> Result<Value, Fault> {
             if number != Some(QUORUMS.1.into()) {
                 return Err(Fault::new(Fault::PARAMETER, "invalid LLMQ type"));
             }
-            match name.filter(|name| params.get(2).and_then(Value::as_str) == Some(name.as_str())) {
+            let wanted = params
+                .get(2)
+                .map_or(Err(Fault::new(Fault::MISC, "quorum info llmqType \"quorumHash\"")), text)?;
+            if wanted.len() != 64 {
+                let message =
+                    format!("quorumHash must be of length 64 (not {}, for '{wanted}')", wanted.len());
+                return Err(Fault::new(Fault::PARAMETER, message));
+            }
+            match name.filter(|name| wanted == name) {
                 Some(name) => Ok(quorum_info(node, &name)),
                 None => Err(Fault::new(Fault::PARAMETER, "quorum not found")),
             }
         }
-        _ => Err(Fault::new(Fault::METHOD, "Method not found")),
+        _ => Err(Fault::new(Fault::PARAMETER, "Must be a valid command")),
     }
 }
 
