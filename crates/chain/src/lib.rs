@@ -33,6 +33,7 @@ mod node_call;
 mod params;
 mod peer_source;
 mod policy;
+pub mod scrypt;
 mod target;
 pub mod transaction;
 
