@@ -26,6 +26,7 @@
 //! means out. Who asks, when, and what follows is not theirs.
 
 mod block;
+pub mod checks;
 mod finality;
 mod finding;
 pub mod merkle;

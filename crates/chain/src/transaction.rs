@@ -8,8 +8,13 @@ use std::ops::Range;
 use bytes::Bytes;
 use wire::{DecodeError, Encode, Reader, Txid, Wtxid, sha256d};
 
+use crate::{Finding, TransactionEntry, checks};
+
 /// The flag that says that witnesses follow the outputs.
 pub const WITNESS_FLAG: u8 = 1;
+
+/// The least bytes of a transaction on every chain: version, counts of no inputs and no outputs, lock time.
+const LEAST_TRANSACTION: usize = 10;
 
 /// The shortest input: outpoint 36, empty script 1, sequence 4.
 const LEAST_INPUT: usize = 41;
@@ -36,6 +41,34 @@ pub struct Layout {
     pub inputs: usize,
     /// Number of outputs.
     pub outputs: usize,
+}
+
+/// Reads a block's transactions, of which `scan` keeps what its chain wants to know of each, and says where that fails.
+/// Gives those that could be read, and whether these are all. More than `most` do not fit into a valid block: none of
+/// them is read then.
+pub fn read_all<T>(
+    reader: &mut Reader<'_>,
+    most: usize,
+    mut scan: impl FnMut(&mut Reader<'_>) -> Result<T, DecodeError>,
+    findings: &mut Vec<Finding>,
+) -> (Vec<T>, bool) {
+    let mut transactions = Vec::new();
+    let mut read = || {
+        let count = reader.count("number of transactions", usize::MAX, LEAST_TRANSACTION)?;
+        if count > most {
+            let expected = format!("at most {most} transactions");
+            return Ok(Some(Finding::error("bad-blk-length", expected, count.to_string())));
+        }
+        transactions.reserve_exact(count);
+        for _ in 0..count {
+            transactions.push(scan(reader)?);
+        }
+        Ok(None)
+    };
+    let finding = read().unwrap_or_else(|error| Some(checks::undecodable("transactions", &error)));
+    let complete = finding.is_none();
+    findings.extend(finding);
+    (transactions, complete)
 }
 
 /// For chains whose transactions know no flag but the witness's.
@@ -159,6 +192,13 @@ impl Layout {
         bytes.extend_from_slice(&buffer[self.witness.clone()]);
         bytes.extend_from_slice(&buffer[self.end - 4..self.end]);
         Wtxid::from_wire(sha256d(&bytes))
+    }
+
+    /// Its entry in a block's index. The block is shorter than 4 GiB, as every message is.
+    pub fn entry(&self, block: &[u8]) -> TransactionEntry {
+        let txid = self.txid(block);
+        let wtxid = if self.has_witness() { self.wtxid(block) } else { Wtxid::from_wire(*txid.as_wire()) };
+        TransactionEntry { offset: self.start as u32, length: (self.end - self.start) as u32, txid, wtxid }
     }
 
     /// The inputs and outputs of a scanned transaction.
