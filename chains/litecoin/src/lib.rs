@@ -77,9 +77,9 @@ use bytes::Bytes;
 use chain::{Chain, Finding, Inspection, Network, Params, SessionPolicy, Target, scrypt};
 use wire::{BlockHash, Dialect, Header, sha256d};
 
-pub use chain::scrypt::pow_hash;
+pub use chain::{ParameterError, scrypt::pow_hash};
 pub use dialect::LitecoinDialect;
-pub use params::{ParameterError, Parameters, Rules};
+pub use params::{Parameters, Rules};
 pub use policy::{MAX_PAYLOAD, OLDER_MAX_PAYLOAD};
 
 /// The rules of Litecoin, or of a relative, on one network.
@@ -111,7 +111,7 @@ impl TryFrom<Parameters> for Litecoin {
     /// # Errors
     /// When no target can be made of `pow_limit_bits`.
     fn try_from(parameters: Parameters) -> Result<Self, ParameterError> {
-        let pow_limit = parameters.pow_limit()?;
+        let pow_limit = parameters.network.pow_limit()?;
         Ok(Self { parameters, pow_limit, policy: policy::session_policy() })
     }
 }
