@@ -84,7 +84,8 @@ pub fn no_other_flags(flags: u8, reader: &mut Reader<'_>) -> Result<(), DecodeEr
 /// witness's, if any, and must move over what they announce.
 ///
 /// # Errors
-/// When the bytes end too early, flags are unknown, or all witnesses are empty although they were announced.
+/// When the bytes end too early, or flags are unknown. That witnesses are announced and all of them empty is no error
+/// here: it is to Litecoin's daemon, and not to Dogecoin's ([`Layout::is_superfluously_marked`]).
 pub fn scan(
     reader: &mut Reader<'_>,
     other_flags: impl FnOnce(u8, &mut Reader<'_>) -> Result<(), DecodeError>,
@@ -114,17 +115,10 @@ pub fn scan(
     let body = body..reader.offset();
     let witness = reader.offset();
     if flags.is_some_and(|flags| flags & WITNESS_FLAG != 0) {
-        let mut any = false;
         for _ in 0..inputs {
-            let items = reader.count("witness items", usize::MAX, 1)?;
-            any |= items > 0;
-            for _ in 0..items {
+            for _ in 0..reader.count("witness items", usize::MAX, 1)? {
                 skip_byte_string(reader, "witness item")?;
             }
-        }
-        if !any {
-            let why = "a witness is announced and all of it is empty".into();
-            return Err(DecodeError::Invalid { what: "witness", offset: witness, why });
         }
     }
     let witness = witness..reader.offset();
@@ -161,9 +155,14 @@ pub struct Output {
 }
 
 impl Layout {
-    /// Whether witnesses were announced.
+    /// Whether any input has a witness that is not empty. An empty one is one byte long, any other is longer.
     pub fn has_witness(&self) -> bool {
-        !self.witness.is_empty()
+        self.witness.len() > self.inputs
+    }
+
+    /// Whether a witness was announced and all of it is empty.
+    pub fn is_superfluously_marked(&self) -> bool {
+        self.flags.is_some_and(|flags| flags & WITNESS_FLAG != 0) && !self.has_witness()
     }
 
     /// Length of the transaction without marker, witness and extras, in bytes.
@@ -273,6 +272,25 @@ pub fn height_push(height: u32) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_marker_without_a_witness_behind_it_changes_no_name() {
+        let plain = [&[1, 0, 0, 0, 1][..], &[7; 36], &[0], &[0xff; 4], &[1], &[0; 8], &[0], &[0; 4]].concat();
+        let marked = |witness: &[u8]| {
+            Bytes::from([&plain[..4], &[0, 1], &plain[4..plain.len() - 4], witness, &[0; 4]].concat())
+        };
+        let scanned = |bytes: &Bytes| scan(&mut Reader::new(bytes), no_other_flags).unwrap();
+        let (plain, empty, full) = (Bytes::from(plain.clone()), marked(&[0]), marked(&[1, 0]));
+        let names = [&plain, &empty, &full].map(|bytes| scanned(bytes).txid(bytes));
+        assert!(names.iter().all(|name| *name == names[0]));
+        let seen = [&plain, &empty, &full].map(|bytes| {
+            let layout = scanned(bytes);
+            (layout.has_witness(), layout.is_superfluously_marked())
+        });
+        assert_eq!(seen, [(false, false), (false, true), (true, false)]);
+        assert_eq!(scanned(&empty).wtxid(&empty).as_wire(), names[0].as_wire());
+        assert_ne!(scanned(&full).wtxid(&full).as_wire(), names[0].as_wire());
+    }
 
     proptest! {
         #[test]
