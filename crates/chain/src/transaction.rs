@@ -221,6 +221,14 @@ impl Layout {
         Some((inputs, outputs))
     }
 
+    /// The first input's script, without looking at the others; `None` without inputs.
+    pub fn first_script(&self, buffer: &Bytes) -> Option<Bytes> {
+        let mut reader = Reader::at(buffer, self.body.start);
+        reader.count("inputs", self.inputs, LEAST_INPUT).ok().filter(|&inputs| inputs > 0)?;
+        reader.skip("outpoint", 36).ok()?;
+        reader.byte_string("input script", usize::MAX).ok()
+    }
+
     /// Whether it spends nothing: one input whose outpoint is 32 zeros and index 0xffffffff.
     pub fn is_coinbase(&self, buffer: &[u8]) -> bool {
         let outpoint = self.body.start + 1;
@@ -305,7 +313,8 @@ mod tests {
                 layout.txid(&bytes);
                 layout.wtxid(&bytes);
                 layout.is_coinbase(&bytes);
-                prop_assert!(layout.parts(&bytes).is_some());
+                let (inputs, _) = layout.parts(&bytes).expect("the scan went over them");
+                prop_assert_eq!(layout.first_script(&bytes), inputs.first().map(|input| input.script.clone()));
             }
         }
     }
