@@ -62,11 +62,9 @@ pub(crate) fn inspect(dogecoin: &Dogecoin, block: &Bytes, now: u32) -> Inspectio
 
     let entries: Vec<TransactionEntry> = body.transactions.iter().map(|layout| layout.entry(block)).collect();
     findings.extend(checks::merkle_root(&header, &entries));
-    let (size, weight) = check_size(end, claim.auxpow(), &body.transactions);
-    findings.extend(size);
+    findings.extend(check_size(end, claim.auxpow(), &body.transactions));
     findings.append(&mut of_coinbase);
     findings.extend(check_witnesses(&body.transactions, rules));
-    findings.extend(weight);
     let bytes = block.slice(..end);
     let block = IndexedBlock { hash, header, height, bytes, transactions: entries };
     Inspection { hash: Some(hash), findings, block: Some(block) }
@@ -146,18 +144,18 @@ fn check_witnesses(transactions: &[Layout], rules: &Rules) -> Option<Finding> {
     Some(Finding::error("unexpected-witness", "no witnesses", format!("transaction {index} has one")))
 }
 
-/// `bad-blk-length` and `bad-blk-weight`. `length` is that of the block in canonical form.
-fn check_size(
-    length: usize,
-    auxpow: Option<&AuxPow>,
-    transactions: &[Layout],
-) -> (Option<Finding>, Option<Finding>) {
+/// `length` is that of the block in canonical form. Whatever is too large is too heavy, too; that need not be said.
+fn check_size(length: usize, auxpow: Option<&AuxPow>, transactions: &[Layout]) -> Option<Finding> {
     let witnesses = transactions.iter().map(|layout| layout.end - layout.start - layout.stripped_len());
     let size = length - witnesses.sum::<usize>() - auxpow.map_or(0, AuxPow::witness_len);
     let weight = 3 * size + length;
-    let too = |much: usize, limit: usize, check, what: &str| {
-        (much > limit).then(|| Finding::error(check, format!("{what} of at most {limit}"), much.to_string()))
-    };
-    let what = "a size in bytes, with the auxpow and without witnesses,";
-    (too(size, MAX_SIZE, "bad-blk-length", what), too(weight, MAX_WEIGHT, "bad-blk-weight", "a weight"))
+    if size > MAX_SIZE {
+        let expected = format!("at most {MAX_SIZE} bytes, with the auxpow and without witnesses");
+        Some(Finding::error("bad-blk-length", expected, size.to_string()))
+    } else if weight > MAX_WEIGHT {
+        let expected = format!("a weight of at most {MAX_WEIGHT}");
+        Some(Finding::error("bad-blk-weight", expected, weight.to_string()))
+    } else {
+        None
+    }
 }

@@ -16,10 +16,16 @@ pub struct Commitment {
 }
 
 impl Commitment {
-    /// The root that `script` commits to: this one if it is there, whatever stands behind the mark otherwise.
+    /// The root that `script` commits to: this one if it is there, behind a mark if it is there too; whatever stands
+    /// behind the mark otherwise.
     pub(crate) fn find(script: &[u8], root: &[u8; 32]) -> Option<Self> {
-        let marked = || marks(script).next().map(|mark| mark + MARK.len());
-        position(script, &reversed(root)).or_else(marked).and_then(|offset| Self::at(script, offset))
+        let root = reversed(root);
+        let mut marked = marks(script).map(|mark| mark + MARK.len());
+        let offset = marked
+            .find(|&behind| script[behind..].starts_with(&root))
+            .or_else(|| position(script, &root))
+            .or_else(|| marks(script).next().map(|mark| mark + MARK.len()))?;
+        Self::at(script, offset)
     }
 
     fn at(script: &[u8], offset: usize) -> Option<Self> {

@@ -65,7 +65,8 @@ impl AuxPow {
         BlockHash::from_wire(sha256d(self.parent.fixed()))
     }
 
-    /// What stands where the parent block's hash belongs. Nobody checks it; it is often zero, or reversed.
+    /// What stands where the parent block's hash belongs. Nobody checks it: it is often zero, and was the parent's scrypt
+    /// hash in the first merge-mined block of all.
     pub fn named_block(&self) -> &[u8; 32] {
         &self.named_block
     }

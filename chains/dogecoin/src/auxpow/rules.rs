@@ -7,7 +7,7 @@ use wire::{BlockHash, MerkleRoot};
 
 use super::{
     AuxPow, Commitment, MARK,
-    commitment::{expected_index, marks, position, tree_size},
+    commitment::{expected_index, marks, position, reversed, tree_size},
 };
 use crate::Version;
 
@@ -121,7 +121,8 @@ fn check_script(
 
 /// The root is in the script: is it where the daemon wants it, so that there can be one only?
 fn check_position(script: &[u8], commitment: &Commitment) -> Vec<Finding> {
-    let Commitment { offset, .. } = *commitment;
+    // The first root counts, also when a mark stands before a later one.
+    let offset = position(script, &reversed(&commitment.root)).unwrap_or(commitment.offset);
     let mut findings = Vec::new();
     let number = marks(script).count();
     if number > 1 {
