@@ -96,6 +96,7 @@
 //! slices of the block. The scrypt hash, which alone costs more than all the rest, is computed once for a block, and for
 //! a header alone only if nothing else is wrong with it.
 
+mod aux_work;
 mod auxpow;
 mod dialect;
 mod inspect;
@@ -105,7 +106,7 @@ mod version;
 mod work;
 
 use bytes::Bytes;
-use chain::{Chain, Finding, Inspection, Network, Params, SessionPolicy, Target};
+use chain::{AuxWork, Chain, Finding, Inspection, Network, Params, SessionPolicy, Target};
 use wire::{BlockHash, Dialect, Header, sha256d};
 
 pub use auxpow::{AuxPow, Branch, Commitment, MARK, expected_index};
@@ -133,12 +134,6 @@ impl Dogecoin {
     /// Its parameters.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
-    }
-
-    /// The block of another chain that has the work of this one, by its name there: what to look for in order to tell
-    /// that two blocks are one find. `None` if the header has no auxpow.
-    pub fn parent_block(&self, header: &Header) -> Option<BlockHash> {
-        Some(AuxPow::of(header)?.parent_hash())
     }
 }
 
@@ -179,5 +174,13 @@ impl Chain for Dogecoin {
 
     fn inspect(&self, block: &Bytes, now: u32) -> Inspection {
         inspect::inspect(self, block, now)
+    }
+
+    fn aux_work(&self) -> Option<&dyn AuxWork> {
+        Some(self)
+    }
+
+    fn parent_block(&self, header: &Header) -> Option<BlockHash> {
+        Some(AuxPow::of(header)?.parent_hash())
     }
 }
