@@ -47,6 +47,7 @@ pub(crate) static CHAIN: Schema = Schema(&[
     key("chain", Shape::Text),
     key("network", Shape::Text),
     key("enabled", Shape::Boolean),
+    key("acknowledge", Shape::Text),
     key("node", Shape::Tables { of: &NODE, named: true }),
     key("peers", Shape::Table(&PEERS)),
     key("front_door", Shape::Table(&FRONT_DOOR)),

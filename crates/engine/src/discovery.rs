@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use actix::Addr;
+use chain::{Candidate, NodeError, PeerSource, Step, UnreadableReply};
 use protocol::book::Kind;
 use relay::Node;
+use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -30,6 +32,51 @@ pub(crate) async fn ask(chain: &ChainHandle, node: &Arc<Node>, book: &Addr<PeerB
         }
         Err(error) => {
             tracing::debug!(chain = chain.name(), node = node.name(), %error, "peers could not be asked for");
+        }
+    }
+}
+
+/// Asks a node for the peers of the chain's own source, if it has one, and tells the book. Failures are logged; what
+/// they say about the node its status shows anyway.
+pub(crate) async fn ask_source(chain: &ChainHandle, node: &Arc<Node>, book: &Addr<PeerBook>) {
+    let Some(source) = chain.relay.chain().peer_source() else { return };
+    match inquire(source, node).await {
+        Ok(candidates) => {
+            let labels = source.labels();
+            let preferred =
+                |candidate: Candidate| (candidate.address, Kind::preferred(labels, candidate.label));
+            book.do_send(Candidates(candidates.into_iter().map(preferred).collect()));
+        }
+        Err(error) => {
+            tracing::warn!(chain = chain.name(), node = node.name(), %error, "the chain's own peers could not be learnt");
+        }
+    }
+}
+
+/// Why a node did not tell the peers of the chain's own source.
+#[derive(Debug, thiserror::Error)]
+enum InquiryError {
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableReply),
+}
+
+async fn inquire(source: &dyn PeerSource, node: &Node) -> Result<Vec<Candidate>, InquiryError> {
+    let mut inquiry = source.inquire();
+    let mut replies = Vec::new();
+    loop {
+        let calls = match inquiry.step(std::mem::take(&mut replies))? {
+            Step::Done(candidates) => return Ok(candidates),
+            Step::Ask(calls) => calls,
+        };
+        let calls: Vec<_> = calls.into_iter().map(|call| (call.method, call.params)).collect();
+        for answer in node.client().batch(&calls).await? {
+            replies.push(match answer {
+                Ok(value) => Ok(value),
+                Err(RpcError::Rpc { code, message }) => Err(NodeError { code, message }),
+                Err(error) => return Err(error.into()),
+            });
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct RpcEndpoint {
     question: Option<JoinHandle<()>>,
     /// Keeps a connection ready for submits; ends with this actor.
     warm: Option<AbortOnDropHandle<()>>,
+    /// Keeps asking for what is final, on a chain that has that; ends with this actor.
+    finality: Option<AbortOnDropHandle<()>>,
     refreshed: Option<Instant>,
 }
 
@@ -44,7 +46,8 @@ impl RpcEndpoint {
         alive: CancellationToken,
     ) -> Self {
         let guard = alive.clone().drop_guard();
-        Self { chain, node, book, alive, _guard: guard, question: None, warm: None, refreshed: None }
+        let (question, warm, finality, refreshed) = (None, None, None, None);
+        Self { chain, node, book, alive, _guard: guard, question, warm, finality, refreshed }
     }
 
     fn poll(&mut self) {
@@ -52,27 +55,32 @@ impl RpcEndpoint {
             return;
         }
         let (chain, node, book) = (self.chain.clone(), self.node.clone(), self.book.clone());
-        let discover = self.is_refresh_due();
+        let discover = self.due_sources();
         self.question = Some(tokio::spawn(async move {
             chain.relay.poll_node(&node).await;
-            if discover {
+            if discover.contains(&config::Discovery::Chain) {
+                discovery::ask_source(&chain, &node, &book).await;
+            }
+            if discover.contains(&config::Discovery::Node) {
                 discovery::ask(&chain, &node, &book).await;
             }
         }));
     }
 
-    fn is_refresh_due(&mut self) -> bool {
+    /// The sources of peers that the node is to be asked for now.
+    fn due_sources(&mut self) -> Vec<config::Discovery> {
         let peers = &self.chain.config.peers;
-        if !peers.enabled || !peers.discovery.contains(&config::Discovery::Node) {
-            return false;
+        if !peers.enabled || peers.discovery.is_empty() {
+            return Vec::new();
         }
         let connected = self.chain.relay.ready_peers().iter().filter(|peer| !peer.kind.is_own()).count();
         let interval = if connected >= peers.min { REFRESH.0 } else { REFRESH.1 };
         let due = self.refreshed.is_none_or(|refreshed| refreshed.elapsed() >= interval);
-        if due {
-            self.refreshed = Some(Instant::now());
+        if !due {
+            return Vec::new();
         }
-        due
+        self.refreshed = Some(Instant::now());
+        peers.discovery.clone()
     }
 }
 
@@ -82,6 +90,8 @@ impl Actor for RpcEndpoint {
     fn started(&mut self, ctx: &mut Self::Context) {
         let client = self.node.client().clone();
         self.warm = Some(AbortOnDropHandle::new(tokio::spawn(async move { client.keep_warm().await })));
+        let watch = self.chain.relay.clone().watch_finality(self.node.clone());
+        self.finality = Some(AbortOnDropHandle::new(tokio::spawn(watch)));
         self.poll();
         ctx.run_interval(POLL, |endpoint, _| endpoint.poll());
         let alive = self.alive.clone();

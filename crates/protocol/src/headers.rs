@@ -171,6 +171,15 @@ impl HeaderView {
         times.get(times.len() / 2).copied()
     }
 
+    /// The ancestor of a block at a height (the block itself at its own); `None` if it is above the block, or the way
+    /// there is not known.
+    pub fn ancestor(&self, block: BlockHash, height: u32) -> Option<BlockHash> {
+        if self.height(&block)? < height {
+            return None;
+        }
+        self.ancestry(block).find(|(_, entry)| entry.height == height).map(|(hash, _)| hash)
+    }
+
     /// Whether `ancestor` is `block` or lies below it, as far as is known.
     pub fn descends(&self, block: BlockHash, ancestor: BlockHash) -> bool {
         let Some(height) = self.height(&ancestor) else { return false };
@@ -296,12 +305,12 @@ fn remember(blocks: &mut VecDeque<BlockHash>, block: BlockHash) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use bytes::BufMut;
     use wire::sha256d;
 
-    fn header(parent: BlockHash, nonce: u32) -> (BlockHash, Header) {
+    pub(crate) fn header(parent: BlockHash, nonce: u32) -> (BlockHash, Header) {
         let mut fixed = [0; 80];
         let mut out = &mut fixed[4..];
         out.put_slice(parent.as_wire());
@@ -309,12 +318,12 @@ mod tests {
         (BlockHash::from_wire(sha256d(&fixed)), Header::new(fixed))
     }
 
-    fn one() -> Work {
+    pub(crate) fn one() -> Work {
         chain::Target::from_compact(0x207fffff).unwrap().work()
     }
 
     /// A chain of `length` blocks on an anchor at `height`; the hashes from the anchor on.
-    fn view(height: u32, length: u32) -> (HeaderView, Vec<BlockHash>) {
+    pub(crate) fn view(height: u32, length: u32) -> (HeaderView, Vec<BlockHash>) {
         let mut view = HeaderView::new();
         let (anchor, first) = header(BlockHash::ZERO, 0);
         view.anchor(anchor, first, height);

@@ -34,7 +34,7 @@ const PARENT_UNKNOWN: &str = "prev-blk-not-found";
 
 /// Why a node could not be followed.
 #[derive(Debug, thiserror::Error)]
-enum FollowError {
+pub(crate) enum FollowError {
     #[error(transparent)]
     Rpc(#[from] RpcError),
     #[error(
@@ -92,6 +92,7 @@ impl Relay {
         let hash = info.bestblockhash.parse().map_err(unreadable)?;
         if node.answered(NodeTip { hash, height: info.blocks }) {
             tracing::info!(chain = self.name(), node = node.name(), height = info.blocks, tip = %hash, "new tip");
+            self.hint_at_lock();
         }
         self.metrics.node_tip_height(node.name(), info.blocks as usize);
         if !self.headers.lock().contains(&hash) {
@@ -210,7 +211,7 @@ impl Relay {
     }
 
     /// Fetches the headers up to a block from a node, if it has it.
-    async fn find_block(&self, node: &Node, block: BlockHash) -> Result<(), FollowError> {
+    pub(crate) async fn find_block(&self, node: &Node, block: BlockHash) -> Result<(), FollowError> {
         let header: BlockHeight = node.client().call("getblockheader", json!([block.to_string()])).await?;
         self.fetch_headers(node, block, header.height).await
     }
@@ -218,6 +219,7 @@ impl Relay {
     /// The view has grown: perhaps a block can now be sent that could not before.
     pub(crate) fn view_changed(self: &Arc<Self>) {
         let live = self.live();
+        self.judge_fates();
         for delivery in &live {
             if self.headers.lock().contains(&delivery.parent) {
                 delivery.update(|state| state.findings.retain(|finding| finding.check != PARENT_UNKNOWN));

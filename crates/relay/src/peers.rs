@@ -15,7 +15,7 @@ use net::{Closed, DialError, Lane};
 use parking_lot::Mutex;
 use protocol::{
     PeerId,
-    book::{Kind, Priority},
+    book::{Kind, Priority, Rank},
     delivery::Outcome,
     headers::PeerChain,
 };
@@ -38,6 +38,8 @@ pub enum PeerNotice {
     Ready,
     /// A delivery to it has an outcome.
     Outcome(Outcome),
+    /// It does what no honest daemon does.
+    Fault(&'static str),
     /// The connection has ended, or was never made.
     Ended(Arc<Ended>),
 }
@@ -180,7 +182,7 @@ impl Peer {
         self.lane.close();
     }
 
-    fn rank(&self) -> (u8, u32) {
+    fn rank(&self) -> (Rank, u32) {
         (self.kind.rank(), self.score())
     }
 }

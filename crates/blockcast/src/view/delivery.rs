@@ -33,6 +33,7 @@ pub(crate) struct Delivery {
     peers_addressed: usize,
     peers_sent_to: usize,
     first_echo: Option<Echo>,
+    finality: Option<Finality>,
     nodes: Vec<Node>,
     peers: Vec<Peer>,
 }
@@ -41,6 +42,15 @@ pub(crate) struct Delivery {
 struct Echo {
     ms: f64,
     peer: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Finality {
+    state: String,
+    ms: Option<f64>,
+    by: Option<String>,
+    node: Option<String>,
+    claimed_ms: Option<f64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -197,6 +207,9 @@ impl Delivery {
                 }
             },
         );
+        if let Some(finality) = &self.finality {
+            fact("last word", finality.describe());
+        }
     }
 
     fn node_table(&self, page: &mut String, style: Style) {
@@ -247,6 +260,20 @@ impl Delivery {
         }
         line(page, format_args!("\n{}", style.heading("Peers (times in ms since it was received)")));
         page.push_str(&table.render(style));
+    }
+}
+
+impl Finality {
+    /// What the chain says of the block, who told us, and what we only heard.
+    fn describe(&self) -> String {
+        let said = match (self.ms, self.state.as_str()) {
+            (None, state) => text::clean(state),
+            (Some(ms), state) => format!("{} after {ms:.1} ms", text::clean(state)),
+        };
+        let by = self.by.as_deref().map(|by| format!(": {} is final instead", text::clean(by)));
+        let node = self.node.as_deref().map(|node| format!(", says {}", text::clean(node)));
+        let claimed = self.claimed_ms.map(|ms| format!("; a peer said so after {ms:.1} ms"));
+        [Some(said), by, node, claimed].into_iter().flatten().collect()
     }
 }
 

@@ -134,9 +134,9 @@ fn what_this_version_does_not_have_yet_is_refused_with_a_way_out() {
             "chains/litecoin.toml:8:1: peers.upload_limit = \"100 MB/s\": this version does not have this key yet; \
              remove it; to use less bandwidth, lower `peers.max` or shape the traffic outside",
             "chains/litecoin.toml:9:22: peers.discovery[1] = \"dns\": this version does not have this source of \
-             peers yet; it has: node; remove it, and name further peers in `peers.fixed`",
+             peers yet; it has: node, chain; remove it, and name further peers in `peers.fixed`",
             "chains/litecoin.toml:9:29: peers.discovery[2] = \"gossip\": this version does not have this source of \
-             peers yet; it has: node; remove it, and name further peers in `peers.fixed`",
+             peers yet; it has: node, chain; remove it, and name further peers in `peers.fixed`",
         ],
     );
 }

@@ -125,7 +125,7 @@ fn what_is_left_out_has_its_default() {
     let config = Setup::good().load().unwrap();
     let peers = &config.chains["litecoin"].peers;
     assert_eq!((peers.enabled, peers.max, peers.min, peers.observers), (true, 20, 5, 1));
-    assert_eq!((peers.fixed.len(), &peers.discovery[..]), (0, &[Discovery::Node][..]));
+    assert_eq!((peers.fixed.len(), &peers.discovery[..]), (0, &[Discovery::Node, Discovery::Chain][..]));
     let small = Setup::good().with_chain("[peers]\nmax = 3\n").load().unwrap();
     assert_eq!(small.chains["litecoin"].peers.min, 3, "a small `max` alone is no conflict with `min`");
 }

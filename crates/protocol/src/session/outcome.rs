@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use wire::{BlockHash, Header, Message, Services};
 
 /// One thing to do.
@@ -67,6 +68,21 @@ pub enum Event {
         announce: bool,
         /// The format.
         version: u64,
+    },
+    /// The peer says that it has an object of the chain's own kind.
+    ObjectAnnounced {
+        /// Its name, in wire order.
+        id: [u8; 32],
+    },
+    /// An object that was asked for has come; nobody has read it yet.
+    Object {
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// The peer does what no honest daemon does.
+    Fault {
+        /// What: `unasked_for`, `object_flood`, `object_too_long`.
+        kind: &'static str,
     },
     /// Something arrived that is not a message.
     Garbage {
@@ -136,6 +152,12 @@ pub enum Disconnect {
         /// What was wrong with the last.
         kind: &'static str,
     },
+    /// Too much of what it sends no honest daemon would.
+    #[error("keeps sending what no honest peer would ({kind})")]
+    Faults {
+        /// What the last was.
+        kind: &'static str,
+    },
     /// It asks for what cannot be.
     #[error("misbehaves: {0}")]
     Misbehaving(String),
@@ -152,6 +174,7 @@ impl Disconnect {
             Self::Services { .. } => "missing_services",
             Self::PongTimeout(_) => "pong_timeout",
             Self::Garbage { .. } => "garbage",
+            Self::Faults { .. } => "faults",
             Self::Misbehaving(_) => "misbehaving",
         }
     }

@@ -16,6 +16,10 @@ const BODIES: u32 = 32;
 /// again when it is told of a block whose parent it lacks.
 const HEADERS: u32 = 8;
 
+/// How many objects of the chain's own kind a peer may announce before it has to wait for [`REFILL`]. A chain brings one
+/// forth with each block, and a peer that has been away may announce the last few.
+const OBJECTS: u32 = 16;
+
 /// How long it takes until a peer may ask once more.
 const REFILL: Duration = Duration::from_secs(1);
 
@@ -38,7 +42,12 @@ impl Allowance {
         Self { burst: HEADERS, left: HEADERS, since: now }
     }
 
-    fn take(&mut self, now: Instant) -> bool {
+    /// For objects that a peer announces: each makes us fetch it, and ask our nodes.
+    pub(super) fn of_objects(now: Instant) -> Self {
+        Self { burst: OBJECTS, left: OBJECTS, since: now }
+    }
+
+    pub(super) fn take(&mut self, now: Instant) -> bool {
         let earned = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
         match u32::try_from(earned) {
             Ok(earned) if self.left.saturating_add(earned) < self.burst => {
@@ -81,7 +90,10 @@ impl Session {
                     self.send(Message::Block(block.bytes.clone()));
                     self.emit(Event::Served { block: block.hash });
                 }
-                _ => missing.push(*item),
+                _ => match self.object_for(item, shelf) {
+                    Some(object) if self.may_serve(now) => self.send(object),
+                    _ => missing.push(*item),
+                },
             }
         }
         if !missing.is_empty() {

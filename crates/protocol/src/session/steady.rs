@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use wire::{BlockHash, GetHeaders, Message};
 
-use super::{Disconnect, Event, Session, Shelf, State, Via, serve::Allowance};
+use super::{Disconnect, Event, Session, Shelf, State, Via, objects::Awaited, serve::Allowance};
 
 /// How many undecodable messages are too many. Each intelligible one forgives one.
 const GARBAGE_LIMIT: u32 = 10;
@@ -21,6 +21,7 @@ pub(super) struct Steady {
     wanted: Option<Question>,
     pub(super) served: Allowance,
     pub(super) headers_served: Allowance,
+    pub(super) objects: Awaited,
 }
 
 /// Why to ask a peer for headers.
@@ -46,6 +47,7 @@ impl Steady {
             wanted: None,
             served: Allowance::of_bodies(now),
             headers_served: Allowance::of_headers(now),
+            objects: Awaited::new(now),
         }
     }
 
@@ -53,6 +55,13 @@ impl Steady {
     pub(super) fn count_garbage(&mut self) -> bool {
         self.garbage += 1;
         self.garbage >= GARBAGE_LIMIT
+    }
+
+    /// The same for a message that could be read and should not have been sent: it counts double, since being readable
+    /// has forgiven one.
+    pub(super) fn count_fault(&mut self) -> bool {
+        self.garbage += 1;
+        self.count_garbage()
     }
 }
 
@@ -72,6 +81,7 @@ impl Session {
                     self.emit(Event::Announced { block, via: Via::Inv });
                     self.ask(Question::Block(block), shelf, now);
                 }
+                self.objects_announced(&items, shelf, now);
             }
             Message::Headers(headers) => self.emit(Event::Headers { headers, via: Via::Headers }),
             Message::CompactBlock(compact) => {
@@ -90,8 +100,12 @@ impl Session {
                     self.emit(Event::Rejected { block, reason: reject.reason() });
                 }
             }
-            // Addresses come with the peer book's gossip; transactions, filters and a chain's own messages are not a
-            // block relay's business; a second `version` costs its sender a point and us nothing.
+            Message::Unknown { command, payload } => match self.object {
+                Some(kind) if kind.command == command => self.object_arrived(payload, kind.max_len),
+                _ if self.policy.never_asked_for.contains(&command) => self.fault("unasked_for"),
+                _ => {}
+            },
+            // Addresses come with the peer book's gossip; transactions and filters are not a block relay's business; a second `version` costs its sender a point and us nothing.
             _ => {}
         }
     }

@@ -4,24 +4,26 @@
 #![allow(clippy::unwrap_used, reason = "a fault of the test's own machinery should fail the test")]
 
 mod block;
+mod locking;
 mod node;
 mod peer;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chain::Network;
+use chain::{Chain, Network};
 use journal::Journal;
 use litecoin::Litecoin;
 use protocol::book::{Kind, Priority};
 use relay::{
-    Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report, Source,
-    Submission,
+    Acknowledge, Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report,
+    Source, Submission,
 };
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
 
 pub(crate) use block::{Block, Recipe, chain, mine, on};
+pub(crate) use locking::{Locking, clsig, inv, message};
 pub(crate) use node::{FakeNode, Verdict, hex};
 pub(crate) use peer::{FakePeer, Manner};
 
@@ -54,14 +56,46 @@ impl World {
         directory: TempDir,
         journal: &Path,
     ) -> Self {
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        Self::of(rules, nodes, observers, Acknowledge::First, directory, journal).await
+    }
+
+    /// A relay on a chain that makes blocks final by `clsig`, and is Litecoin otherwise. Its nodes are asked for locks.
+    pub(crate) async fn with_locks(nodes: &[&FakeNode]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("journal");
+        let rules = Arc::new(Locking::default());
+        let world = Self::of(rules, nodes, 0, Acknowledge::First, directory, &journal).await;
+        for node in world.relay.nodes() {
+            tokio::spawn(world.relay.clone().watch_finality(node.clone()));
+        }
+        world
+    }
+
+    /// A relay that answers its callers by this rule.
+    pub(crate) async fn acknowledging(nodes: &[&FakeNode], acknowledge: Acknowledge) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("journal");
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        Self::of(rules, nodes, 0, acknowledge, directory, &journal).await
+    }
+
+    async fn of(
+        rules: Arc<dyn Chain>,
+        nodes: &[&FakeNode],
+        observers: usize,
+        acknowledge: Acknowledge,
+        directory: TempDir,
+        journal: &Path,
+    ) -> Self {
         let (journal, _) = Journal::open(journal).unwrap();
         let settings = RelaySettings {
             name: "litecoin".into(),
+            acknowledge,
             observers,
             dial_timeout: Duration::from_secs(5),
             user_agent: "/Blockcast:test/".into(),
         };
-        let rules = Arc::new(Litecoin::new(Network::Regtest));
         let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
         let metrics = Metrics::new().chain("litecoin");
         let relay = Relay::start(settings, rules, nodes, journal, metrics);
@@ -74,13 +108,22 @@ impl World {
 
     /// Connects to a peer and waits for the handshake.
     pub(crate) async fn connect(&self, peer: &FakePeer, kind: Kind) -> Arc<Peer> {
+        self.connect_and_listen(peer, kind).await.0
+    }
+
+    /// The same, with what is told of the peer from then on.
+    pub(crate) async fn connect_and_listen(
+        &self,
+        peer: &FakePeer,
+        kind: Kind,
+    ) -> (Arc<Peer>, mpsc::UnboundedReceiver<PeerNotice>) {
         let (notices, mut inbox) = mpsc::unbounded_channel();
         let spec = PeerSpec { address: peer.address.clone(), kind, score: 100 };
         // The test may be over before the connection is.
         let connected = self.relay.connect(spec, move |notice| drop(notices.send(notice)));
         let first = timeout(PATIENCE, inbox.recv()).await.expect("a handshake in time");
         assert!(matches!(first, Some(PeerNotice::Ready)), "{first:?}");
-        connected
+        (connected, inbox)
     }
 
     /// Connects to peers of this manner that claim this height.

@@ -43,6 +43,8 @@ struct State {
     submitted: Vec<String>,
     /// Blocks that a submit would make the tip, by their bytes in hex.
     minted: Vec<(String, Block)>,
+    /// The newest lock that it knows.
+    lock: Option<Bytes>,
     /// It takes questions and answers none.
     silent: bool,
 }
@@ -65,6 +67,17 @@ impl FakeNode {
     /// A daemon that refuses connections until it [comes up](Self::come_up). Its port is taken all the while: the
     /// socket is bound and does not listen.
     pub(crate) fn down(name: &str, active: &[Block], p2p: Option<String>) -> Self {
+        Self::with_role(name, active, p2p, true)
+    }
+
+    /// A daemon with this chain that answers, and is not the primary one.
+    pub(crate) fn backup(name: &str, active: &[Block]) -> Self {
+        let node = Self::with_role(name, active, None, false);
+        node.come_up();
+        node
+    }
+
+    fn with_role(name: &str, active: &[Block], p2p: Option<String>, primary: bool) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
@@ -73,7 +86,7 @@ impl FakeNode {
         let client = Client::new(Endpoint { name: name.into(), url, auth, timeouts });
         let state = State { active: active.to_vec(), ..State::default() };
         Self {
-            node: Arc::new(Node::new(client, true, p2p)),
+            node: Arc::new(Node::new(client, primary, p2p)),
             state: Arc::new(Mutex::new(state)),
             socket: Mutex::new(Some(socket)),
         }
@@ -93,6 +106,11 @@ impl FakeNode {
     /// Tells the daemon what a block is, so that a submit of these bytes can make it the tip.
     pub(crate) fn mint(&self, bytes: &Bytes, block: &Block) {
         self.state.lock().minted.push((hex(bytes), block.clone()));
+    }
+
+    /// It has a new lock. Nobody is told: whoever asks will know.
+    pub(crate) fn lock(&self, lock: &Bytes) {
+        self.state.lock().lock = Some(lock.clone());
     }
 
     /// From now on it takes questions and answers none.
@@ -192,6 +210,10 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
         }
         "getblockheader" => header(params, &state.lock()),
         "getchaintips" => Ok(tips(&state.lock())),
+        "getbestchainlock" => match &state.lock().lock {
+            Some(lock) => Ok(best_lock(lock)),
+            None => return json!({ "result": null, "error": no_lock(), "id": call["id"] }),
+        },
         method => panic!("{method} was not expected"),
     };
     match result {
@@ -201,6 +223,17 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
             json!({ "result": null, "error": error, "id": call["id"] })
         }
     }
+}
+
+fn best_lock(lock: &Bytes) -> Value {
+    let height = u32::from_le_bytes(*lock.first_chunk().expect("a height"));
+    let block = BlockHash::from_wire(lock[4..36].try_into().expect("a hash"));
+    json!({ "blockhash": block.to_string(), "height": height, "signature": hex(&lock[36..]), "known_block": true,
+        "hex": hex(lock) })
+}
+
+fn no_lock() -> Value {
+    json!({ "code": -32603, "message": "Unable to find any ChainLock" })
 }
 
 fn header(params: &Value, state: &State) -> Result<Value, i64> {

@@ -134,6 +134,7 @@ async fn simulate(args: &Demo, home: &Home, stopped: &mut Stopped) -> anyhow::Re
         neighbours: NEIGHBOURS,
         peers: peers.collect(),
         nodes: nodes.collect(),
+        quorum: None,
     };
     let world = World::start(profile::litecoin::regtest(), plan).await;
     let world = world.context("cannot start the simulated network")?;

@@ -89,6 +89,7 @@ pub(crate) fn report() -> Report {
         peers_addressed: 9,
         peers_sent_to: 9,
         first_echo: Some(EchoReport { ms: 95.9, peer: entry("observer", None, None).peer }),
+        finality: None,
         nodes: vec![node("alpha", 3.12), node("beta", 3.34)],
         peers: vec![
             entry("honest-1", Some("accepted"), Some(213.6)),

@@ -6,6 +6,7 @@ mod allocations;
 mod dash;
 mod handshake;
 mod mutation;
+mod objects;
 mod property;
 mod recordings;
 mod replay;
@@ -43,6 +44,7 @@ struct FakeShelf {
     headers: Vec<Header>,
     locator: Vec<BlockHash>,
     known: HashSet<BlockHash>,
+    objects: HashMap<[u8; 32], Bytes>,
 }
 
 impl Shelf for FakeShelf {
@@ -60,6 +62,10 @@ impl Shelf for FakeShelf {
 
     fn knows(&self, hash: &BlockHash) -> bool {
         self.known.contains(hash)
+    }
+
+    fn object(&self, id: &[u8; 32]) -> Option<Bytes> {
+        self.objects.get(id).cloned()
     }
 }
 
@@ -92,6 +98,7 @@ impl Talk {
             headers: Vec::new(),
             locator: vec![hash(b"tip"), hash(b"genesis")],
             known: HashSet::new(),
+            objects: HashMap::new(),
         };
         let session = Session::new(chain.clone(), introduction, now);
         Self { chain: chain.clone(), session, shelf, now }
