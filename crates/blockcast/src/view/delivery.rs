@@ -17,6 +17,7 @@ pub(crate) struct Delivery {
     hash: String,
     height: Option<u32>,
     parent: String,
+    merged_with: Option<Merged>,
     size: usize,
     source: String,
     received_unix_ms: u64,
@@ -36,6 +37,13 @@ pub(crate) struct Delivery {
     finality: Option<Finality>,
     nodes: Vec<Node>,
     peers: Vec<Peer>,
+}
+
+/// The block of another chain that has this one's work.
+#[derive(Debug, Clone, Deserialize)]
+struct Merged {
+    hash: String,
+    chain: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -159,6 +167,13 @@ impl Delivery {
         let mut fact = |name: &str, what: String| line(page, format_args!("  {name:<10} {what}"));
         fact("chain", format!("{}, handed in by {}", text::clean(&self.chain), text::clean(&self.source)));
         fact("parent", text::clean(&self.parent));
+        if let Some(Merged { hash, chain }) = &self.merged_with {
+            let known = match chain {
+                Some(chain) => format!("which is known here, on {}", text::clean(chain)),
+                None => "which is not known here".into(),
+            };
+            fact("mined with", format!("{}, {known}", text::clean(hash)));
+        }
         let again = match self.repeats {
             0 => String::new(),
             repeats => format!("; handed in again since: {repeats}"),

@@ -9,13 +9,15 @@ use wire::{BlockHash, Command, Dialect, Header, InvItem, Message, sha256d};
 
 use super::Block;
 
-/// Litecoin's regtest with ChainLocks and aux work.
+/// Litecoin's regtest with ChainLocks and aux work, among peers that want strictly more work.
 #[derive(Debug)]
-pub(crate) struct Composed(Litecoin, Dogecoin);
+pub(crate) struct Composed(Litecoin, Dogecoin, SessionPolicy);
 
 impl Default for Composed {
     fn default() -> Self {
-        Self(Litecoin::new(Network::Regtest), Dogecoin::new(Network::Regtest))
+        let litecoin = Litecoin::new(Network::Regtest);
+        let policy = SessionPolicy { strictly_more_work: true, ..litecoin.session_policy().clone() };
+        Self(litecoin, Dogecoin::new(Network::Regtest), policy)
     }
 }
 
@@ -29,7 +31,7 @@ impl Chain for Composed {
     }
 
     fn session_policy(&self) -> &SessionPolicy {
-        self.0.session_policy()
+        &self.2
     }
 
     fn block_hash(&self, header: &Header) -> BlockHash {

@@ -73,6 +73,7 @@ pub(crate) fn report() -> Report {
         hash: "c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5".into(),
         height: Some(4),
         parent: "8ea0537732ccaa29fb42ce69f476ec4979062244c5fb33887151629af741b2b4".into(),
+        merged_with: None,
         size: 19_998,
         source: Source::FrontDoor,
         received_unix_ms: 1_795_172_838_042,
