@@ -42,6 +42,9 @@ impl ChainState {
         match self.standing(&hash) {
             Some(Standing::Validated | Standing::Stored) => return Verdict::Duplicate,
             Some(Standing::Invalid) => return Verdict::Refused("duplicate-invalid".into()),
+            // The word is the same to both in the daemon, but it costs a peer as much as the first time.
+            Some(Standing::Conflicting) if door == Door::Rpc => return Verdict::Duplicate,
+            Some(Standing::Conflicting) => return Verdict::Refused(self.forbidden()),
             Some(Standing::HeaderOnly) | None => {}
         }
         if judgement.findings.iter().any(|finding| finding.check == "decode-failed") {
@@ -66,12 +69,12 @@ impl ChainState {
         }
         let Some(indexed) = judgement.block.clone() else { return Verdict::Undecodable };
         if !self.knows(&hash) {
-            self.insert(&header, Standing::HeaderOnly);
+            self.learn(&header, now);
         }
         let misplaced = indexed.height != self.height_of(&hash);
         self.store(hash, indexed);
         if misplaced {
-            self.condemn(&hash);
+            self.mark(&hash, Standing::Invalid);
             return Verdict::Refused(BAD_HEIGHT.into());
         }
         self.activate(hash, now)
@@ -85,21 +88,34 @@ impl ChainState {
         let hash = self.profile.chain.block_hash(header);
         match self.standing(&hash) {
             Some(Standing::Invalid) => return Err("duplicate-invalid".into()),
+            Some(Standing::Conflicting) => return Err(self.forbidden()),
             Some(_) => return Ok(false),
             None => {}
         }
         self.chain().check_work(header).map_err(|finding| (self.profile.word)(&finding, header))?;
         self.check_header(header, &[], now)?;
-        self.insert(header, Standing::HeaderOnly);
+        self.learn(header, now);
         Ok(true)
     }
 
+    /// A header that is in order. If it is the one that a lock has been waiting for, that lock is in force from now on.
+    fn learn(&mut self, header: &Header, now: Duration) {
+        let hash = self.insert(header, Standing::HeaderOnly);
+        if self.lock.as_ref().is_some_and(|lock| lock.block == hash) {
+            // Its body is not there yet, so nothing can be connected.
+            self.enforce(now);
+        }
+    }
+
     /// What takes the blocks before (ContextualCheckBlockHeader).
-    fn check_header(&self, header: &Header, findings: &[Finding], now: Duration) -> Result<(), String> {
+    fn check_header(&mut self, header: &Header, findings: &[Finding], now: Duration) -> Result<(), String> {
         let parent = header.parent();
         match self.standing(&parent) {
             None => return Err("prev-blk-not-found".into()),
             Some(Standing::Invalid) => return Err("bad-prevblk".into()),
+            Some(Standing::Conflicting) => {
+                return Err(self.profile.locking.map_or("", |locking| locking.on_forbidden).into());
+            }
             Some(_) => {}
         }
         if header.bits() != self.chain().params().pow_limit_bits {
@@ -112,7 +128,18 @@ impl ChainState {
             return Err("time-too-new".into());
         }
         let version = findings.iter().find(|finding| finding.check == "bad-version");
-        version.map_or(Ok(()), |finding| Err((self.profile.word)(finding, header)))
+        if let Some(finding) = version {
+            return Err((self.profile.word)(finding, header));
+        }
+        let (hash, height) = (self.chain().block_hash(header), self.entry(&parent).height + 1);
+        if self.is_forbidden(height, &hash) {
+            if !self.knows(&hash) {
+                self.insert(header, Standing::HeaderOnly);
+            }
+            self.mark(&hash, Standing::Conflicting);
+            return Err(self.forbidden());
+        }
+        Ok(())
     }
 
     /// A block that nobody asked for is worth a look only near the tip (AcceptBlock).
@@ -127,12 +154,12 @@ impl ChainState {
         enough && parent.height < self.height() + MAX_LEAD
     }
 
-    /// Marks a block and everything built on it as invalid.
-    pub(super) fn condemn(&mut self, hash: &BlockHash) {
+    /// Marks a block and everything built on it.
+    pub(super) fn mark(&mut self, hash: &BlockHash, standing: Standing) {
         let branch: Vec<BlockHash> =
             self.entries.keys().filter(|other| self.descends(other, hash)).copied().collect();
         for block in branch {
-            self.entry_mut(&block).standing = Standing::Invalid;
+            self.entry_mut(&block).standing = standing;
         }
     }
 }

@@ -4,11 +4,13 @@ use bytes::BufMut;
 use chain::transaction::{WITNESS_FLAG, height_push};
 use wire::{Encode, sha256d};
 
+use crate::profile::Payload;
+
 /// In every coinbase script, as pools sign theirs.
 const TAG: &[u8] = b"/simnet/";
 
-/// Where a coinbase pays: a witness program of 20 bytes to which nobody has the key.
-const PAYOUT: &[u8; 22] = b"\x00\x14simulated-pool's-key";
+/// The version of a coinbase without payload.
+const VERSION: u32 = 2;
 
 /// How the script begins that commits to witnesses (BIP141): OP_RETURN, a push of 36 bytes, a magic.
 const COMMITMENT: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
@@ -22,10 +24,14 @@ pub(super) struct Coinbase {
     pub(super) extra_nonce: u64,
     /// Base units.
     pub(super) value: i64,
+    /// The script that it pays to.
+    pub(super) payout: &'static [u8],
     /// The hash that it commits the witnesses to.
     pub(super) commitment: Option<[u8; 32]>,
     /// A further output, to make a block's size come out: its bytes after the value, the script's length first.
     pub(super) padding: Vec<u8>,
+    /// What it carries behind its lock time.
+    pub(super) payload: Option<Payload>,
 }
 
 impl Coinbase {
@@ -36,7 +42,7 @@ impl Coinbase {
 
     /// Without witness: what the txid is the hash of.
     pub(super) fn stripped(&self) -> Vec<u8> {
-        [&2_u32.to_le_bytes()[..], &self.inputs_and_outputs(), &[0; 4]].concat()
+        [&self.version()[..], &self.inputs_and_outputs(), &self.end()].concat()
     }
 
     /// As it stands in a block: with the reserved value as witness, if it commits to witnesses.
@@ -45,11 +51,25 @@ impl Coinbase {
             return self.stripped();
         }
         let witness = [&[1, 32][..], &RESERVED].concat();
-        [&2_u32.to_le_bytes()[..], &[0, WITNESS_FLAG], &self.inputs_and_outputs(), &witness, &[0; 4]].concat()
+        let marker = [0, WITNESS_FLAG];
+        [&self.version()[..], &marker, &self.inputs_and_outputs(), &witness, &self.end()].concat()
     }
 
     pub(super) fn txid(&self) -> [u8; 32] {
         sha256d(&self.stripped())
+    }
+
+    fn version(&self) -> [u8; 4] {
+        self.payload.as_ref().map_or(VERSION, |payload| payload.version).to_le_bytes()
+    }
+
+    /// Lock time and payload.
+    fn end(&self) -> Vec<u8> {
+        let mut out = vec![0; 4];
+        if let Some(payload) = &self.payload {
+            out.put_byte_string(&payload.bytes);
+        }
+        out
     }
 
     fn inputs_and_outputs(&self) -> Vec<u8> {
@@ -65,7 +85,7 @@ impl Coinbase {
         let outputs = 1 + usize::from(self.commitment.is_some()) + usize::from(!self.padding.is_empty());
         out.put_compact_size(outputs as u64);
         out.put_i64_le(self.value);
-        out.put_byte_string(PAYOUT);
+        out.put_byte_string(self.payout);
         if !self.padding.is_empty() {
             out.put_i64_le(0);
             out.put_slice(&self.padding);

@@ -92,8 +92,10 @@ impl Mint {
             height,
             extra_nonce: self.extra_nonce,
             value: (mining.subsidy)(height),
+            payout: mining.payout,
             commitment: mining.witness_commitment.then_some([0; 32]),
             padding: Vec::new(),
+            payload: (mining.payload)(height),
         };
         let room = order.size.saturating_sub(Header::LEN + 1 + coinbase.with_witness().len());
         let fillers = Filler::fill(room, mining.witness_commitment, &mut self.rng);

@@ -114,8 +114,9 @@ impl Node {
         let negotiated = self
             .peer(id)
             .is_some_and(|peer| peer.compact.is_some_and(|offer| offer.version == format.usable));
-        let in_usable_format = format.tail_from.is_none() || !compact.extension.is_empty();
-        if in_usable_format && !negotiated {
+        let has_tail = !compact.extension.is_empty();
+        let in_usable_format = format.tail_from.is_none() || has_tail;
+        if has_tail && !negotiated {
             // Read in another format there are bytes left over: dropped (measured.md).
             return;
         }

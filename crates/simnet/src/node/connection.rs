@@ -22,6 +22,9 @@ pub(super) struct Connection {
     pub(super) nonce: Option<u64>,
     pub(super) received: u64,
     pub(super) sent: u64,
+    /// When something was last said, and until when what is said is late.
+    pub(super) spoke_at: Option<Duration>,
+    pub(super) late_until: Duration,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,10 @@ pub(super) struct Peer {
     pub(super) partial: Option<Partial>,
     /// Blocks of ours that it is still to be told of.
     pub(super) to_announce: Vec<BlockHash>,
+    /// The last lock that it said it has, or was told of.
+    pub(super) known_lock: Option<[u8; 32]>,
+    /// Since when it owes an answer about headers, if that keeps the daemon from asking again.
+    pub(super) questioned: Option<Duration>,
 }
 
 /// How a peer looks in `getpeerinfo`.
@@ -87,11 +94,13 @@ impl Connection {
         Self {
             address,
             since: now,
-            intake: Intake::new(profile.magic(), profile.max_payload),
+            intake: Intake::new(profile.magic(), profile.max_payload, profile.may_encrypt),
             phase: Phase::AwaitingVersion,
             nonce: None,
             received: 0,
             sent: 0,
+            spoke_at: None,
+            late_until: Duration::ZERO,
         }
     }
 
@@ -142,6 +151,8 @@ impl Peer {
             addressed: false,
             partial: None,
             to_announce: Vec::new(),
+            known_lock: None,
+            questioned: None,
         }
     }
 }

@@ -73,6 +73,11 @@ impl Node {
             Message::GetData(items) => self.serve_data(id, items, at),
             Message::GetBlockTxn(request) => self.serve_transactions(id, &request, at),
             Message::GetAddr => self.note_address_request(id, at),
+            Message::Unknown { command, payload }
+                if self.lock_kind().is_some_and(|kind| kind.command == command) =>
+            {
+                self.hear_lock(id, &payload, at);
+            }
             // A second version or verack, transactions, addresses, what the daemon does not know: nothing happens.
             _ => {}
         }
@@ -82,14 +87,16 @@ impl Node {
     pub(super) fn disregards(&self, message: &Message) -> bool {
         match self.temperament {
             Temperament::Mute | Temperament::Deaf => true,
-            Temperament::Zombie => matches!(
-                message,
-                Message::Block(_)
-                    | Message::CompactBlock(_)
-                    | Message::BlockTxn(_)
-                    | Message::Headers(_)
-                    | Message::Inv(_)
-            ),
+            Temperament::Zombie => {
+                matches!(
+                    message,
+                    Message::Block(_)
+                        | Message::CompactBlock(_)
+                        | Message::BlockTxn(_)
+                        | Message::Headers(_)
+                        | Message::Inv(_)
+                ) || self.is_lock(message)
+            }
             _ => false,
         }
     }
@@ -131,6 +138,7 @@ impl Node {
     }
 
     fn hear_inventory(&mut self, id: ConnectionId, items: &[InvItem], at: Duration) {
+        self.hear_lock_inventory(id, items, at);
         let kind = self.profile.chain.dialect().inv_types().block;
         let blocks: Vec<BlockHash> =
             items.iter().filter(|item| item.kind == kind).map(InvItem::block_hash).collect();
@@ -144,6 +152,10 @@ impl Node {
     }
 
     fn hear_headers(&mut self, id: ConnectionId, headers: &[Header], at: Duration) {
+        // Any answer is one, an empty one too.
+        if let Some(peer) = self.peer_mut(id) {
+            peer.questioned = None;
+        }
         let (Some(first), Some(last)) = (headers.first(), headers.last()) else { return };
         let last = self.profile.chain.block_hash(last);
         if !self.chain.knows(&first.parent()) && headers.len() < MAX_ANNOUNCED {

@@ -91,5 +91,6 @@ impl Node {
         for block in std::mem::take(&mut self.gossip.missed) {
             self.take_gossip(block, at);
         }
+        self.catch_up_with_locks(at);
     }
 }

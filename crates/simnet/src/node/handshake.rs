@@ -47,6 +47,7 @@ impl Node {
                 connection.phase = Phase::Ready(peer);
                 if self.temperament != Temperament::Mute {
                     self.recite(id, self.profile.welcome, protocol, at);
+                    self.plan_afterthought(id, at);
                 }
             }
             // Not before verack, not even a ping ("ping before verack (after version)").
@@ -57,11 +58,11 @@ impl Node {
     fn recite(&mut self, id: ConnectionId, steps: &'static [Step], protocol: i32, at: Duration) {
         let common = protocol.min(self.profile.identity.protocol);
         for step in steps.iter().filter(|step| common >= step.from) {
-            self.say(id, step.say, at);
+            self.utter(id, step.say, at);
         }
     }
 
-    fn say(&mut self, id: ConnectionId, what: Say, at: Duration) {
+    pub(super) fn utter(&mut self, id: ConnectionId, what: Say, at: Duration) {
         let message = match what {
             Say::Version => self.our_version(id, at),
             Say::Verack => Message::Verack,
@@ -81,6 +82,7 @@ impl Node {
 
     fn our_version(&mut self, id: ConnectionId, at: Duration) -> Message {
         let nonce = self.rng.random();
+        let extension = self.version_tail();
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.nonce = Some(nonce);
         }
@@ -97,15 +99,25 @@ impl Node {
                 user_agent: Bytes::from_static(identity.user_agent.as_bytes()),
                 start_height: i32::try_from(self.chain.height()).unwrap_or(i32::MAX),
                 relay: Some(true),
-                extension: Bytes::from_static(self.profile.chain.session_policy().version_extension),
+                extension,
             }),
         })
+    }
+
+    fn version_tail(&mut self) -> Bytes {
+        let tail = self.profile.version_tail;
+        let mut bytes = vec![0; tail.random];
+        if tail.random > 0 {
+            self.rng.fill_bytes(&mut bytes);
+        }
+        bytes.extend_from_slice(tail.fixed);
+        bytes.into()
     }
 
     /// The first `getheaders`: from below the best header on, so that a peer with the same one answers with it.
     fn ask_for_chain(&mut self, id: ConnectionId, at: Duration) {
         let Some(peer) = self.peer(id) else { return };
-        if !(self.profile.fetches_from)(peer.version.services) {
+        if !(self.profile.asks)(peer.version.services) {
             return;
         }
         let best = self.chain.best_header();
@@ -121,7 +133,15 @@ impl Node {
         stop: BlockHash,
         at: Duration,
     ) {
-        let protocol = self.profile.identity.protocol as u32;
+        let (own, patience) = (self.profile.identity.protocol, self.profile.patience);
+        let Some(peer) = self.peer_mut(id) else { return };
+        let waits = |(since, patience): (Duration, Duration)| at < since + patience;
+        if peer.questioned.zip(patience).is_some_and(waits) {
+            return;
+        }
+        peer.questioned = Some(at);
+        // The daemons write it in the version that both speak (handshake_inbound_pv70230.json of Dash).
+        let protocol = own.min(peer.version.protocol) as u32;
         let locator = self.chain.locator(from);
         self.send(id, Message::GetHeaders(GetHeaders { protocol, locator, stop }), at);
     }

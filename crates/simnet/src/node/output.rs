@@ -37,6 +37,13 @@ pub enum Output {
         /// When.
         at: Duration,
     },
+    /// It has learned of a lock, which is genuine. Its neighbours will hear of it.
+    Locked {
+        /// The lock as it travels.
+        object: Bytes,
+        /// When.
+        at: Duration,
+    },
 }
 
 /// Why a node closes a connection.

@@ -6,7 +6,8 @@
 //!
 //! What is answered: `submitblock`, `getblocktemplate`, `getblockchaininfo`, `getbestblockhash`, `getblockcount`,
 //! `getblockhash`, `getblockheader`, `getblock`, `getchaintips`, `getpeerinfo`, `getconnectioncount`,
-//! `getnetworkinfo`, `getnettotals`, `getmininginfo`, `uptime`. Everything else is "Method not found" (-32601).
+//! `getnetworkinfo`, `getnettotals`, `getmininginfo`, `uptime`, and what a daemon has of its own: dashd's
+//! `getbestchainlock`, `masternodelist` and `quorum` (list, info). Everything else is "Method not found" (-32601).
 
 mod blocks;
 mod envelope;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{Node, Verdict};
 
+pub(crate) use blocks::{difficulty, work};
 pub use envelope::{Reply, respond};
 
 /// An error in JSON-RPC's sense.
@@ -34,13 +36,13 @@ pub struct Fault {
 
 impl Fault {
     /// `RPC_MISC_ERROR`: wrong number of parameters, among others.
-    const MISC: i64 = -1;
+    pub(crate) const MISC: i64 = -1;
     /// `RPC_TYPE_ERROR`
     const TYPE: i64 = -3;
     /// `RPC_INVALID_ADDRESS_OR_KEY`: not found.
     const NOT_FOUND: i64 = -5;
     /// `RPC_INVALID_PARAMETER`
-    const PARAMETER: i64 = -8;
+    pub(crate) const PARAMETER: i64 = -8;
     /// `RPC_CLIENT_NOT_CONNECTED`
     const NOT_CONNECTED: i64 = -9;
     /// `RPC_CLIENT_IN_INITIAL_DOWNLOAD`
@@ -52,11 +54,13 @@ impl Fault {
     /// `RPC_INVALID_REQUEST`
     const REQUEST: i64 = -32600;
     /// `RPC_METHOD_NOT_FOUND`
-    const METHOD: i64 = -32601;
+    pub(crate) const METHOD: i64 = -32601;
+    /// `RPC_INTERNAL_ERROR`
+    pub(crate) const INTERNAL: i64 = -32603;
     /// `RPC_PARSE_ERROR`
     const PARSE: i64 = -32700;
 
-    fn new(code: i64, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: i64, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 }
@@ -75,6 +79,13 @@ pub fn answer(node: &mut Node, method: &str, params: &Value, now: Duration) -> R
         Value::Array(params) => params,
         _ => return Err(Fault::new(Fault::PARAMETER, "simulated nodes take their parameters by position")),
     };
+    let mut result = common(node, method, params, now)?;
+    (node.profile().rpc.amend)(node, method, &mut result);
+    Ok(result)
+}
+
+/// What all daemons have in common.
+fn common(node: &mut Node, method: &str, params: &[Value], now: Duration) -> Result<Value, Fault> {
     match method {
         "submitblock" => submit(node, params, now),
         "getblocktemplate" => template::template(node, params, now),
@@ -91,7 +102,8 @@ pub fn answer(node: &mut Node, method: &str, params: &Value, now: Duration) -> R
         "getnettotals" => Ok(network::totals(node, now)),
         "getmininginfo" => Ok(template::mining_info(node)),
         "uptime" => Ok(json!(now.as_secs())),
-        _ => Err(Fault::new(Fault::METHOD, "Method not found")),
+        _ => (node.profile().rpc.answer)(node, method, params)
+            .unwrap_or_else(|| Err(Fault::new(Fault::METHOD, "Method not found"))),
     }
 }
 
@@ -116,6 +128,6 @@ fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault>
     }
 }
 
-fn text(value: &Value) -> Result<&str, Fault> {
+pub(crate) fn text(value: &Value) -> Result<&str, Fault> {
     value.as_str().ok_or_else(|| Fault::new(Fault::TYPE, "Expected type string"))
 }

@@ -19,6 +19,7 @@
 //! queues and numbers of connections are bounded, and reads and writes have timeouts.
 
 mod error;
+mod gossip;
 mod host;
 mod http;
 mod line;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Link, Temperament};
+use crate::{Link, Quorum, Temperament};
 
 /// A world to be started.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct Plan {
     pub peers: Vec<PeerPlan>,
     /// Members with a P2P port and JSON-RPC.
     pub nodes: Vec<NodePlan>,
+    /// Who makes blocks final, on a chain that knows such a thing.
+    pub quorum: Option<Quorum>,
 }
 
 /// A peer to be started.

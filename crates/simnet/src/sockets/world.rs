@@ -13,22 +13,19 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{mpsc, watch},
-    time::{Instant, sleep},
+    time::Instant,
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
-use wire::{BlockHash, Header};
+use wire::{BlockHash, Header, Message};
 
-use super::{
-    Member, PeerPlan, Plan, RpcAddress, WorldError,
-    host::{Host, News},
-    http::Server,
-};
+use super::{Member, PeerPlan, Plan, RpcAddress, WorldError, gossip::Gossip, host::Host, http::Server};
 use crate::{
     ChainState, Inspections, Mint, Minted, Node, Order, Profile, Promise, Temperament, Verdict,
-    topology::{Topology, gossip_delay},
+    quorum::{Ballot, Roster},
+    topology::Topology,
 };
 
 /// How much the kernel takes for a node that stops reading, in bytes; Linux doubles it.
@@ -59,6 +56,8 @@ pub struct Truth {
     pub accepted_at: Option<Duration>,
     /// Whether it is still part of it.
     pub active: bool,
+    /// When the member learned that the block is final, since the world's start.
+    pub locked_at: Option<Duration>,
 }
 
 /// A running world. Dropping it ends everything too, without waiting for it.
@@ -69,8 +68,9 @@ pub struct World {
     mint: Mutex<Mint>,
     start: Instant,
     epoch: u32,
-    /// Counts the blocks that were accepted anywhere.
-    accepted: watch::Receiver<u64>,
+    profile: Arc<Profile>,
+    /// Counts the blocks that were accepted and the locks that were learned of anywhere.
+    news: watch::Receiver<u64>,
     tasks: TaskTracker,
     ending: CancellationToken,
     _ending: DropGuard,
@@ -88,7 +88,8 @@ impl World {
     /// Starts everything. Must be called in a tokio runtime with time and I/O.
     ///
     /// # Errors
-    /// When there are no members, names are not unique, no port is to be had, or a cookie file cannot be written.
+    /// When there are no members, names are not unique, no port is to be had, a cookie file cannot be written, or a
+    /// quorum is wanted that cannot be.
     pub async fn start(profile: Profile, plan: Plan) -> Result<Self, WorldError> {
         let drafts = drafts(plan.peers, plan.nodes)?;
         if drafts.is_empty() {
@@ -106,9 +107,19 @@ impl World {
         let temperaments: Vec<Temperament> = drafts.iter().map(|draft| draft.plan.temperament).collect();
         let topology = Topology::random(&temperaments, plan.neighbours, &mut rng);
         let addresses: Vec<SocketAddr> = drafts.iter().map(|draft| draft.p2p).collect();
+        let mut roster = None;
+        let mut ballot = None;
+        if let Some(quorum) = plan.quorum {
+            let locking = profile.locking.ok_or(WorldError::NoLocks)?;
+            let address =
+                |member: &usize| addresses.get(*member).copied().ok_or(WorldError::Stranger(*member));
+            let members = quorum.members.iter().map(address).collect::<Result<_, _>>()?;
+            let known = roster.insert(Arc::new(Roster::new(plan.seed, members)));
+            ballot = Some(Ballot::new(quorum, known.clone(), locking));
+        }
         let (start, tasks, ending) = (Instant::now(), TaskTracker::new(), CancellationToken::new());
-        let (news, heard) = mpsc::unbounded_channel();
-        let (counter, accepted) = watch::channel(0);
+        let (telling, heard) = mpsc::unbounded_channel();
+        let (counter, news) = watch::channel(0);
 
         let (mut members, mut hosts) = (Vec::new(), Vec::new());
         for (index, draft) in drafts.into_iter().enumerate() {
@@ -117,7 +128,10 @@ impl World {
             let mut node = Node::new(profile.clone(), inspections.clone(), plan.temperament, epoch, seed);
             node.chain_mut().adopt(&history);
             node.know_addresses(topology.of(index).map(|other| addresses[other]).collect());
-            let host = Arc::new(Host::new(index, plan.link, node, start, news.clone()));
+            if let Some(roster) = &roster {
+                node.join(roster.clone());
+            }
+            let host = Arc::new(Host::new(index, plan.link, node, start, telling.clone()));
             tasks.spawn(host.clone().keep_time(ending.clone()));
             tasks.spawn(host.clone().listen(listener, tasks.clone(), ending.clone()));
             let rpc = rpc.map(|(listener, address)| {
@@ -135,7 +149,8 @@ impl World {
             });
             hosts.push(host);
         }
-        let gossip = Gossip { hosts: hosts.clone(), topology, tasks: tasks.clone(), ending: ending.clone() };
+        let (for_gossip, until) = (tasks.clone(), ending.clone());
+        let gossip = Gossip { hosts: hosts.clone(), topology, ballot, tasks: for_gossip, ending: until };
         tasks.spawn(gossip.run(heard, counter));
         let world = Self {
             members,
@@ -143,7 +158,8 @@ impl World {
             mint: Mutex::new(mint),
             start,
             epoch,
-            accepted,
+            profile,
+            news,
             tasks,
             _ending: ending.clone().drop_guard(),
             ending,
@@ -209,6 +225,34 @@ impl World {
         Ok(self.hosts[index].with(|node, now| node.submit(block, now)))
     }
 
+    /// Makes a member say something to everybody who is connected to it, whatever it is.
+    ///
+    /// # Errors
+    /// When nobody has this name.
+    pub fn say(&self, member: &str, message: &Message) -> Result<(), WorldError> {
+        let index = self.index(member)?;
+        self.hosts[index].with(|node, now| node.say(message, now));
+        Ok(())
+    }
+
+    /// Makes a member announce a lock that no quorum has made, and give it to whoever asks. Gives the lock.
+    ///
+    /// # Errors
+    /// When nobody has this name, or the chain knows no locks.
+    pub fn forge_lock(&self, member: &str, height: u32, block: &BlockHash) -> Result<Bytes, WorldError> {
+        let index = self.index(member)?;
+        let locking = self.profile.locking.ok_or(WorldError::NoLocks)?;
+        // Nobody's key.
+        let object = (locking.make)(&[0; 32], height, block);
+        self.hosts[index].with(|node, now| node.forge(object.clone(), now));
+        Ok(object)
+    }
+
+    /// When the first member learned that a block is final, since the world's start. `None`: none knows that.
+    pub fn locked(&self, block: &BlockHash) -> Option<Duration> {
+        self.hosts.iter().filter_map(|host| host.look(|node| node.chain().locked_at(block))).min()
+    }
+
     /// Makes a node's RPC answer that it is starting (-28), in these words, or answer again.
     ///
     /// # Errors
@@ -222,10 +266,14 @@ impl World {
     /// What everybody really has of a block.
     pub fn truth(&self, block: &BlockHash) -> Vec<Truth> {
         let truth = |(member, host): (&Member, &Arc<Host>)| {
-            let (accepted_at, active) =
-                host.look(|node| (node.chain().connected_at(block), node.chain().is_active(block)));
-            let (temperament, is_node) = (member.temperament, member.rpc.is_some());
-            Truth { member: member.name.clone(), temperament, is_node, accepted_at, active }
+            host.look(|node| Truth {
+                member: member.name.clone(),
+                temperament: member.temperament,
+                is_node: member.rpc.is_some(),
+                accepted_at: node.chain().connected_at(block),
+                active: node.chain().is_active(block),
+                locked_at: node.chain().locked_at(block),
+            })
         };
         self.members.iter().zip(&self.hosts).map(truth).collect()
     }
@@ -233,15 +281,24 @@ impl World {
     /// Waits until all members that [promise](Promise::Accepts) to take blocks have a block. For ever, if it is not one
     /// that they take: set a limit.
     pub async fn everyone_has(&self, block: &BlockHash) {
-        let mut accepted = self.accepted.clone();
-        let lacks =
-            |truth: &Truth| truth.temperament.promise() == Promise::Accepts && truth.accepted_at.is_none();
+        self.everyone(block, |truth| truth.accepted_at.is_some()).await;
+    }
+
+    /// Waits until all members that [promise](Promise::Accepts) to take blocks know that a block is final. For ever, if
+    /// it does not become so: set a limit.
+    pub async fn everyone_locked(&self, block: &BlockHash) {
+        self.everyone(block, |truth| truth.locked_at.is_some()).await;
+    }
+
+    async fn everyone(&self, block: &BlockHash, is_so: fn(&Truth) -> bool) {
+        let mut news = self.news.clone();
+        let lacks = |truth: &Truth| truth.temperament.promise() == Promise::Accepts && !is_so(truth);
         loop {
-            accepted.borrow_and_update();
+            news.borrow_and_update();
             if !self.truth(block).iter().any(lacks) {
                 return;
             }
-            if accepted.changed().await.is_err() {
+            if news.changed().await.is_err() {
                 // The world is ending; nobody gets anything any more.
                 std::future::pending::<()>().await;
             }
@@ -268,38 +325,6 @@ impl std::fmt::Debug for Host {
             .field("index", &self.index)
             .field("temperament", &self.temperament)
             .finish_non_exhaustive()
-    }
-}
-
-/// Carries accepted blocks from member to member.
-struct Gossip {
-    hosts: Vec<Arc<Host>>,
-    topology: Topology,
-    tasks: TaskTracker,
-    ending: CancellationToken,
-}
-
-impl Gossip {
-    async fn run(self, mut heard: mpsc::UnboundedReceiver<News>, counter: watch::Sender<u64>) {
-        loop {
-            let news = tokio::select! {
-                () = self.ending.cancelled() => return,
-                news = heard.recv() => news,
-            };
-            let Some(News { member, hash, block }) = news else { return };
-            tracing::debug!(member, %hash, "accepted");
-            counter.send_modify(|count| *count += 1);
-            for to in self.topology.of(member) {
-                let delay = gossip_delay(self.hosts[member].link, self.hosts[to].link, block.len());
-                let (host, block, ending) = (self.hosts[to].clone(), block.clone(), self.ending.clone());
-                self.tasks.spawn(async move {
-                    tokio::select! {
-                        () = ending.cancelled() => {}
-                        () = sleep(delay) => host.with(|node, now| node.hear_of(&block, now)),
-                    }
-                });
-            }
-        }
     }
 }
 

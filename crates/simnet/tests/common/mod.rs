@@ -1,4 +1,4 @@
-//! Recordings of litecoind, and a node to hold against them.
+//! Recordings of real daemons, and nodes to hold against them.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part, and may panic")]
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
@@ -20,10 +20,73 @@ pub(crate) fn caller() -> SocketAddr {
 /// The day of the recordings, Unix seconds.
 pub(crate) const EPOCH: u32 = 1_795_172_000;
 
-pub(crate) fn recording(file: &str) -> Value {
-    let path = format!("{}/../../tests/fixtures/litecoin/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+/// A daemon that was recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct Daemon {
+    /// Where its recordings are.
+    pub(crate) folder: &'static str,
+    pub(crate) profile: fn() -> Profile,
+    /// How the recorder introduced itself.
+    pub(crate) protocol: i32,
+    pub(crate) services: u64,
+    /// The format of compact blocks that it takes.
+    pub(crate) compact: u64,
+}
+
+pub(crate) const LITECOIN: Daemon = Daemon {
+    folder: "litecoin",
+    profile: profile::litecoin::regtest,
+    protocol: 70_016,
+    services: 0x100_0409,
+    compact: 3,
+};
+
+pub(crate) const DASH: Daemon =
+    Daemon { folder: "dash", profile: profile::dash::regtest, protocol: 70_240, services: 0x405, compact: 1 };
+
+pub(crate) const DAEMONS: [Daemon; 2] = [LITECOIN, DASH];
+
+impl Daemon {
+    pub(crate) fn recording(&self, file: &str) -> Value {
+        let path = format!("{}/../../tests/fixtures/{}/{file}", env!("CARGO_MANIFEST_DIR"), self.folder);
+        let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The headers of the recorded chain from block 1 on: the node's own answer to `getheaders`.
+    pub(crate) fn recorded_headers(&self) -> Vec<Header> {
+        let recording = self.recording("handshake_inbound_full.json");
+        let messages = recording["messages"].as_array().unwrap();
+        let reply = messages.iter().find(|message| message["cmd"] == "headers").expect("it holds one");
+        let payload = unhex(&reply["raw_hex"]).slice(wire::HEADER_LEN..);
+        match Message::decode(wire::Command::HEADERS, payload, (self.profile)().chain.dialect()) {
+            Ok(Message::Headers(headers)) => headers,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A node that has nothing but genesis. What comes to its mind some time after the handshake is left out, as long
+    /// as it is not what a test is about.
+    pub(crate) fn stage(self, temperament: Temperament) -> Stage {
+        let profile = Profile { afterthought: None, ..(self.profile)() };
+        Stage::with(self, profile, temperament, Counting::default())
+    }
+
+    /// With so many blocks of its own behind it.
+    pub(crate) fn with_history(self, temperament: Temperament, length: u32) -> Stage {
+        let mut stage = self.stage(temperament);
+        let history = stage.mint.history(&stage.node.chain().next(), length, EPOCH);
+        let headers: Vec<Header> = history.into_iter().map(|block| block.header).collect();
+        stage.node.chain_mut().adopt(&headers);
+        stage
+    }
+
+    /// Connected to a full node of today, which has the same tip.
+    pub(crate) fn ready(self, temperament: Temperament) -> Stage {
+        let mut stage = self.with_history(temperament, 3);
+        stage.shake_hands();
+        stage
+    }
 }
 
 pub(crate) fn unhex(value: &Value) -> Bytes {
@@ -33,21 +96,12 @@ pub(crate) fn unhex(value: &Value) -> Bytes {
     bytes.into()
 }
 
-/// The headers of blocks 1 to 446 of the recorded chain: the node's own answer to `getheaders`.
-pub(crate) fn recorded_headers() -> Vec<Header> {
-    let recording = recording("handshake_inbound_full.json");
-    let messages = recording["messages"].as_array().unwrap();
-    let reply = messages.iter().find(|message| message["cmd"] == "headers").expect("it holds one");
-    let payload = unhex(&reply["raw_hex"]).slice(wire::HEADER_LEN..);
-    let chain = profile::litecoin::regtest().chain;
-    match Message::decode(wire::Command::HEADERS, payload, chain.dialect()) {
-        Ok(Message::Headers(headers)) => headers,
-        other => panic!("{other:?}"),
-    }
+/// Draws these numbers and these bytes, and nothing else.
+#[derive(Default)]
+pub(crate) struct Scripted {
+    pub(crate) numbers: VecDeque<u64>,
+    pub(crate) bytes: Bytes,
 }
-
-/// Draws these numbers, and nothing else.
-pub(crate) struct Scripted(pub(crate) VecDeque<u64>);
 
 impl RngCore for Scripted {
     fn next_u32(&mut self) -> u32 {
@@ -55,11 +109,12 @@ impl RngCore for Scripted {
     }
 
     fn next_u64(&mut self) -> u64 {
-        self.0.pop_front().expect("no more random numbers than were recorded")
+        self.numbers.pop_front().expect("no more random numbers than were recorded")
     }
 
-    fn fill_bytes(&mut self, _: &mut [u8]) {
-        panic!("nothing recorded was drawn byte by byte")
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        assert!(bytes.len() <= self.bytes.len(), "no more random bytes than were recorded");
+        bytes.copy_from_slice(&self.bytes.split_to(bytes.len()));
     }
 }
 
@@ -84,6 +139,7 @@ impl RngCore for Counting {
 
 /// A node and whoever talks to it, at an instant of its own.
 pub(crate) struct Stage {
+    pub(crate) daemon: Daemon,
     pub(crate) profile: Arc<Profile>,
     pub(crate) node: Node,
     pub(crate) mint: Mint,
@@ -92,24 +148,25 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(temperament: Temperament) -> Self {
-        Self::with(temperament, Counting::default())
+        LITECOIN.stage(temperament)
     }
 
-    pub(crate) fn with(temperament: Temperament, rng: impl RngCore + Send + 'static) -> Self {
-        let profile = Arc::new(profile::litecoin::regtest());
+    pub(crate) fn with(
+        daemon: Daemon,
+        profile: Profile,
+        temperament: Temperament,
+        rng: impl RngCore + Send + 'static,
+    ) -> Self {
+        let profile = Arc::new(profile);
         let inspections = Inspections::new(profile.chain.clone());
         let node = Node::new(profile.clone(), inspections, temperament, EPOCH, rng);
         let mint = Mint::new(&profile, 1);
-        Self { profile, node, mint, now: Duration::ZERO }
+        Self { daemon, profile, node, mint, now: Duration::ZERO }
     }
 
     /// With so many blocks of its own behind it.
     pub(crate) fn with_history(temperament: Temperament, length: u32) -> Self {
-        let mut stage = Self::new(temperament);
-        let history = stage.mint.history(&stage.node.chain().next(), length, EPOCH);
-        let headers: Vec<Header> = history.into_iter().map(|block| block.header).collect();
-        stage.node.chain_mut().adopt(&headers);
-        stage
+        LITECOIN.with_history(temperament, length)
     }
 
     /// A block on the node's tip, not given to it.
@@ -139,19 +196,24 @@ impl Stage {
         self.node.read(CALLER, bytes, self.now);
     }
 
-    /// Connects and shakes hands as a full node of this protocol version would; what was said so far is dropped.
-    pub(crate) fn shake_hands(&mut self, protocol: i32, services: u64) {
+    /// Connects and shakes hands as the recorder did; what was said so far is dropped.
+    pub(crate) fn shake_hands(&mut self) {
+        self.shake_hands_with(self.daemon.services);
+    }
+
+    /// The same with other services.
+    pub(crate) fn shake_hands_with(&mut self, services: u64) {
         self.node.connect(CALLER, caller(), self.now);
-        self.say(version(protocol, services));
-        self.say(Message::Verack);
+        // As bytes, since it matters how a stream begins.
+        for message in [version(self.daemon.protocol, services), Message::Verack] {
+            self.say_bytes(&self.node.frame(&message));
+        }
         self.settle();
     }
 
     /// As a full node of today, which has the same tip.
     pub(crate) fn ready(temperament: Temperament) -> Self {
-        let mut stage = Self::with_history(temperament, 3);
-        stage.shake_hands(70_016, 0x100_0409);
-        stage
+        LITECOIN.ready(temperament)
     }
 }
 
