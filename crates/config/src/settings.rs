@@ -144,6 +144,18 @@ words! {
 }
 
 words! {
+    /// Whose word a pool is answered with.
+    Acknowledge {
+        /// The first node's that accepts; if none does, the best of all.
+        First = "first",
+        /// The primary node's, whatever the others say.
+        Primary = "primary",
+        /// The best of all nodes', once all have answered.
+        All = "all",
+    }
+}
+
+words! {
     /// Where the addresses of further peers come from.
     Discovery {
         /// The peers of our own nodes (`getpeerinfo`).
@@ -158,6 +170,8 @@ words! {
 pub struct Chain {
     /// The stem of the file: the name in URLs, metrics and the data directory. 1 to 32 of `a-z 0-9 - _`.
     pub name: String,
+    /// Whose word a pool is answered with.
+    pub acknowledge: Acknowledge,
     /// Which rules: one of the `known_chains` given to [`load`](crate::load).
     pub chain: String,
     /// Which network; mainnet by default.

@@ -104,4 +104,26 @@ mod tests {
             candidates(serde_json::from_value(peers).unwrap()).into_iter().map(|(a, _)| a).collect();
         assert_eq!(taken, ["203.0.113.5:9333", "[2001:db8::1]:9333"]);
     }
+    /// The recorded answers hold nobody that the node dialled: that is the last part of the test.
+    #[test]
+    fn the_recorded_answers_of_each_daemon_are_understood() {
+        for chain in ["dash", "litecoin"] {
+            let path =
+                format!("{}/../../tests/fixtures/{chain}/rpc_replies.json", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let mut recording: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let answer = &mut recording["replies"]["getpeerinfo"]["json"]["result"];
+            let read = |answer: &serde_json::Value| -> Vec<NodePeer> {
+                serde_json::from_value(answer.clone()).unwrap_or_else(|error| panic!("{chain}: {error}"))
+            };
+            let peers = read(answer);
+            let (told, inbound) = (peers.len(), peers.iter().filter(|peer| peer.inbound).count());
+            assert!(told >= 2 && candidates(peers).len() == told - inbound, "{chain}");
+
+            let first = &mut answer[0];
+            first["inbound"] = false.into();
+            let expected = first["addr"].as_str().unwrap().to_owned();
+            assert!(candidates(read(answer)).contains(&(expected, Kind::Discovered)), "{chain}");
+        }
+    }
 }

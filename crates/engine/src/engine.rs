@@ -10,10 +10,9 @@ use std::{
 };
 
 use actix::Actor;
-use bytes::Bytes;
 use futures_util::future::join_all;
-use journal::{Entry, Journal, Recovery};
-use relay::{ChainMetrics, Metrics, Node, Relay, RelaySettings, Source, Submission};
+use journal::{Journal, Recovery};
+use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
 
 use crate::{
@@ -88,14 +87,11 @@ impl Engine {
 
     /// Sends on its way again what no node had when the last run ended.
     fn replay(&self, recovery: Recovery) {
-        for Entry { chain, block, .. } in recovery.open {
-            match self.chain(&chain) {
-                Some(handle) => {
-                    let delivery = handle.relay.submit(Submission::own(Source::Replay, Bytes::clone(&block)));
-                    tracing::warn!(chain, block = %delivery.block(), "block from the journal is sent again");
-                }
+        for entry in recovery.open {
+            match self.chain(&entry.chain) {
+                Some(handle) => handle.relay.replay(entry),
                 None => tracing::error!(
-                    chain,
+                    chain = entry.chain,
                     "the journal holds a block of a chain that is not enabled; it stays there"
                 ),
             }
@@ -177,6 +173,11 @@ pub(crate) fn relay(
     let nodes = chain.nodes.iter().map(node).collect::<Result<_, _>>()?;
     let settings = RelaySettings {
         name: chain.name.clone(),
+        acknowledge: match chain.acknowledge {
+            config::Acknowledge::First => Acknowledge::First,
+            config::Acknowledge::Primary => Acknowledge::Primary,
+            config::Acknowledge::All => Acknowledge::All,
+        },
         observers: chain.peers.observers,
         dial_timeout: DIAL_TIMEOUT,
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),

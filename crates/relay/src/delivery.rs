@@ -17,7 +17,7 @@ use protocol::{
 use tokio::sync::watch;
 use wire::BlockHash;
 
-use crate::{Source, Submission};
+use crate::{Node, Source, Submission};
 
 /// How long a pool is kept waiting for the journal and a verdict. Pools give up after 5 s (pools.md §2).
 pub(crate) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(4);
@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) kept_off_p2p: Option<WithheldReason>,
     pub(crate) journal: JournalState,
     pub(crate) nodes: Vec<NodeVerdict>,
+    /// Whose word the caller is answered with.
+    pub(crate) acknowledge: Acknowledge,
     pub(crate) tracker: Tracker,
     /// The chain's last word, once it has spoken.
     pub(crate) fate: Option<Fate>,
@@ -120,6 +122,7 @@ impl Fate {
 #[derive(Debug, Clone)]
 pub(crate) struct NodeVerdict {
     pub(crate) node: String,
+    pub(crate) primary: bool,
     /// The node's own words; kept from the first answer on, whatever comes later.
     pub(crate) answer: Option<Answer>,
     pub(crate) answered: Option<Duration>,
@@ -131,7 +134,7 @@ pub(crate) struct NodeVerdict {
 /// What the pool is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// The best of the nodes' judgements so far, if there is one.
+    /// The judgement of whoever the caller is answered with, if there is one: of several nodes the best so far.
     pub judgement: Option<Judgement>,
     /// Whether the block is on disk. A replayed block always is.
     pub durable: bool,
@@ -139,10 +142,23 @@ pub struct Acknowledgement {
     pub finding: Option<String>,
 }
 
+/// Whose word the caller is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Acknowledge {
+    /// The first node's that accepts; if none does, the best of all.
+    #[default]
+    First,
+    /// The primary node's.
+    Primary,
+    /// The best of all nodes', once all have answered.
+    All,
+}
+
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// A node's judgement: an acceptance, or the word of every node.
+    /// A node's judgement, by the chain's rule of [whose word counts](Acknowledge): with the first, an acceptance or
+    /// the word of every node.
     Node,
     /// That many peers that are proven to have the block.
     Peers(usize),
@@ -153,12 +169,14 @@ impl Delivery {
         fingerprint: Fingerprint,
         parent: BlockHash,
         submission: &Submission,
-        nodes: impl Iterator<Item = String>,
+        nodes: &[Arc<Node>],
+        acknowledge: Acknowledge,
         finality: Option<&'static str>,
         barrier: u64,
     ) -> Self {
-        let verdict = |node| NodeVerdict {
-            node,
+        let verdict = |node: &Arc<Node>| NodeVerdict {
+            node: node.name().to_owned(),
+            primary: node.is_primary(),
             answer: None,
             answered: None,
             judgement: None,
@@ -174,7 +192,8 @@ impl Delivery {
             carries: false,
             kept_off_p2p: None,
             journal: JournalState::Pending,
-            nodes: nodes.map(verdict).collect(),
+            nodes: nodes.iter().map(verdict).collect(),
+            acknowledge,
             tracker: Tracker::new(fingerprint.block, parent),
             fate: None,
             claimed: None,
@@ -301,7 +320,7 @@ impl Delivery {
     pub async fn acknowledgement(&self) -> Acknowledgement {
         self.reached(Goal::Node, ACKNOWLEDGE_WITHIN).await;
         self.read(|state| Acknowledgement {
-            judgement: state.judgement().cloned(),
+            judgement: state.spokesman().cloned(),
             durable: matches!(state.journal, JournalState::Durable { .. }),
             finding: state.first_error().map(ToString::to_string),
         })
@@ -317,7 +336,7 @@ impl Delivery {
     /// The node whose judgement the caller was given, to which a question about the block should go.
     pub fn judged_by(&self) -> Option<String> {
         self.read(|state| {
-            let best = state.judgement()?;
+            let best = state.spokesman()?;
             state
                 .nodes
                 .iter()
@@ -337,6 +356,18 @@ impl State {
         self.nodes.iter().filter_map(|node| node.judgement.as_ref()).reduce(Judgement::better)
     }
 
+    /// The judgement that the caller is told.
+    pub(crate) fn spokesman(&self) -> Option<&Judgement> {
+        match self.acknowledge {
+            Acknowledge::First | Acknowledge::All => self.judgement(),
+            Acknowledge::Primary => self.primary().and_then(|node| node.judgement.as_ref()),
+        }
+    }
+
+    fn primary(&self) -> Option<&NodeVerdict> {
+        self.nodes.iter().find(|node| node.primary)
+    }
+
     pub(crate) fn first_error(&self) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.severity == chain::Severity::Error)
     }
@@ -346,8 +377,12 @@ impl State {
             // Without a node of ours, a peer's proof stands for a node's word.
             Goal::Node if self.nodes.is_empty() => self.has_reached(Goal::Peers(1)),
             Goal::Node => {
-                matches!(self.judgement(), Some(Judgement::Accepted))
-                    || self.nodes.iter().all(|node| node.judgement.is_some())
+                let all = self.nodes.iter().all(|node| node.judgement.is_some());
+                match self.acknowledge {
+                    Acknowledge::First => all || matches!(self.judgement(), Some(Judgement::Accepted)),
+                    Acknowledge::Primary => self.primary().is_none_or(|node| node.judgement.is_some()),
+                    Acknowledge::All => all,
+                }
             }
             Goal::Peers(wanted) => match &self.peers_by {
                 Some(other) => other.read(|state| state.tracker.successes() >= wanted),

@@ -25,13 +25,16 @@
 //!
 //! [`Submission`] comes in at whatever door; [`Relay`] carries it out, with its parts in `fanout` (to peers), `nodes`
 //! (to nodes, and their verdicts), `chainwatch` (which headers exist, which peer has them), `finality` (the chain's last
-//! word on them, where it has one), `host` (what connections tell) and `upkeep` (what time does). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
+//! word on them, where it has one), `host` (what connections tell), `upkeep` (what time does), `aux` (the way back of solved
+//! aux work) and `memo` (what the journal keeps beside blocks). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
 
+mod aux;
 mod chainwatch;
 mod delivery;
 mod fanout;
 mod finality;
 mod host;
+mod memo;
 mod metrics;
 mod node;
 mod nodes;
@@ -41,7 +44,8 @@ mod report;
 mod submission;
 mod upkeep;
 
-pub use delivery::{Acknowledgement, Delivery, Goal};
+pub use aux::{AuxAnswer, AuxDelivery};
+pub use delivery::{Acknowledge, Acknowledgement, Delivery, Goal};
 pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
 pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec};

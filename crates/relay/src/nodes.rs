@@ -220,7 +220,7 @@ struct ChainTip {
 
 /// Asks a node where it has a block. One that is not in the active chain may be on a side branch, but also be invalid,
 /// or be known by its header only; the list of chain tips tells.
-async fn position(node: &Node, block: BlockHash) -> Result<Position, RpcError> {
+pub(crate) async fn position(node: &Node, block: BlockHash) -> Result<Position, RpcError> {
     let block = block.to_string();
     match node.client().call::<Header>("getblockheader", json!([block])).await {
         Ok(Header { confirmations: 0.. }) => return Ok(Position::Active),

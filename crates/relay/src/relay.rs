@@ -15,6 +15,7 @@ use protocol::{
     delivery::WithheldReason,
     finality::Locks,
     headers::HeaderView,
+    issuers::Issuers,
 };
 use rpc::SubmitRequest;
 use tokio::sync::{Semaphore, watch};
@@ -22,7 +23,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
 use crate::{
-    ChainMetrics, Delivery, Node, Source, Submission,
+    Acknowledge, AuxDelivery, ChainMetrics, Delivery, Node, Source, Submission,
+    aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
     peers::PeerTable,
 };
@@ -38,6 +40,8 @@ const SHELF: usize = 64;
 pub struct RelaySettings {
     /// The chain's configured name: label, report, journal.
     pub name: String,
+    /// Whose word a caller is answered with.
+    pub acknowledge: Acknowledge,
     /// How many peers are never pushed to.
     pub observers: usize,
     /// How long a connection may take to be made.
@@ -63,6 +67,9 @@ pub struct Relay {
     pub(crate) locks: Mutex<Locks>,
     /// Counts the reasons to ask our nodes for a new lock, for those who do.
     pub(crate) lock_hints: watch::Sender<u64>,
+    pub(crate) issuers: Mutex<Issuers>,
+    /// Solved work on its way, or just arrived; the oldest go first.
+    pub(crate) solutions: Mutex<VecDeque<Arc<AuxDelivery>>>,
     /// Strangers' headers are checked for work two at a time, so that they do not keep our own block waiting.
     pub(crate) work_checks: Semaphore,
     pub(crate) tasks: TaskTracker,
@@ -122,6 +129,8 @@ impl Relay {
             live: Mutex::default(),
             shelf: Mutex::default(),
             locks: Mutex::default(),
+            issuers: Mutex::new(Issuers::new(REMEMBERED_WORK)),
+            solutions: Mutex::default(),
             lock_hints: watch::Sender::new(0),
             work_checks: Semaphore::new(2),
             tasks: TaskTracker::new(),
@@ -189,7 +198,8 @@ impl Relay {
             Fingerprint::of(block, &submission.bytes),
             parent,
             &submission,
-            self.nodes.iter().map(|node| node.name().to_owned()),
+            &self.nodes,
+            self.settings.acknowledge,
             self.chain.finality().map(|finality| finality.word()),
             rand::random(),
         ));

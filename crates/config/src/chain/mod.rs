@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::problem::{Kind, Report};
 use crate::section::{Found, Section};
-use crate::settings::{Chain, Network};
+use crate::settings::{Acknowledge, Chain, Network};
 use crate::suggestion;
 
 /// What one chain file yields.
@@ -34,6 +34,7 @@ pub(crate) fn read(name: &str, root: &Section<'_>, context: &Context<'_>, report
     let enabled = root.boolean("enabled").is_none_or(|enabled| enabled.value);
     let rules = rules(root, context, report);
     let network = root.text("network").map_or(Some(Network::Mainnet), |word| word.word(report));
+    let acknowledge = root.text("acknowledge").map_or(Some(Acknowledge::First), |word| word.word(report));
     let nodes = node::read_all(root, context, report);
     let peers = peers::read(&root.section_or_empty("peers"), report);
     if let Some(peers) = &peers {
@@ -55,6 +56,7 @@ pub(crate) fn read(name: &str, root: &Section<'_>, context: &Context<'_>, report
             chain: rules?,
             network: network?,
             enabled,
+            acknowledge: acknowledge?,
             nodes: nodes.complete()?,
             peers: peers?.settings,
             front_door: front_door?,

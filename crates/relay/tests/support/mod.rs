@@ -16,8 +16,8 @@ use journal::Journal;
 use litecoin::Litecoin;
 use protocol::book::{Kind, Priority};
 use relay::{
-    Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report, Source,
-    Submission,
+    Acknowledge, Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report,
+    Source, Submission,
 };
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
@@ -56,30 +56,42 @@ impl World {
         directory: TempDir,
         journal: &Path,
     ) -> Self {
-        Self::of(Arc::new(Litecoin::new(Network::Regtest)), nodes, observers, directory, journal).await
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        Self::of(rules, nodes, observers, Acknowledge::First, directory, journal).await
     }
 
     /// A relay on a chain that makes blocks final by `clsig`, and is Litecoin otherwise. Its nodes are asked for locks.
     pub(crate) async fn with_locks(nodes: &[&FakeNode]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let journal = directory.path().join("journal");
-        let world = Self::of(Arc::new(Locking::default()), nodes, 0, directory, &journal).await;
+        let rules = Arc::new(Locking::default());
+        let world = Self::of(rules, nodes, 0, Acknowledge::First, directory, &journal).await;
         for node in world.relay.nodes() {
             tokio::spawn(world.relay.clone().watch_finality(node.clone()));
         }
         world
     }
 
+    /// A relay that answers its callers by this rule.
+    pub(crate) async fn acknowledging(nodes: &[&FakeNode], acknowledge: Acknowledge) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("journal");
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        Self::of(rules, nodes, 0, acknowledge, directory, &journal).await
+    }
+
     async fn of(
         rules: Arc<dyn Chain>,
         nodes: &[&FakeNode],
         observers: usize,
+        acknowledge: Acknowledge,
         directory: TempDir,
         journal: &Path,
     ) -> Self {
         let (journal, _) = Journal::open(journal).unwrap();
         let settings = RelaySettings {
             name: "litecoin".into(),
+            acknowledge,
             observers,
             dial_timeout: Duration::from_secs(5),
             user_agent: "/Blockcast:test/".into(),

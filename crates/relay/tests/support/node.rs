@@ -67,6 +67,17 @@ impl FakeNode {
     /// A daemon that refuses connections until it [comes up](Self::come_up). Its port is taken all the while: the
     /// socket is bound and does not listen.
     pub(crate) fn down(name: &str, active: &[Block], p2p: Option<String>) -> Self {
+        Self::with_role(name, active, p2p, true)
+    }
+
+    /// A daemon with this chain that answers, and is not the primary one.
+    pub(crate) fn backup(name: &str, active: &[Block]) -> Self {
+        let node = Self::with_role(name, active, None, false);
+        node.come_up();
+        node
+    }
+
+    fn with_role(name: &str, active: &[Block], p2p: Option<String>, primary: bool) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
@@ -75,7 +86,7 @@ impl FakeNode {
         let client = Client::new(Endpoint { name: name.into(), url, auth, timeouts });
         let state = State { active: active.to_vec(), ..State::default() };
         Self {
-            node: Arc::new(Node::new(client, true, p2p)),
+            node: Arc::new(Node::new(client, primary, p2p)),
             state: Arc::new(Mutex::new(state)),
             socket: Mutex::new(Some(socket)),
         }

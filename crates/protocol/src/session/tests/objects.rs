@@ -1,6 +1,6 @@
 //! Objects of a chain's own kind, of which Dash's `clsig` is the one that there is.
 
-use dash::Dash;
+use ::dash::Dash;
 use wire::{Command, InvItem};
 
 use super::*;
@@ -9,12 +9,8 @@ use super::*;
 const CLSIG: u32 = 29;
 
 fn ready() -> Talk {
-    let mut talk = Talk::with(Arc::new(Dash::new(Network::Regtest)));
-    let version = VersionMessage { protocol: 70_240, services: Services(0x1c05), ..version() };
-    talk.hear(Message::Version(version));
-    talk.hear(Message::Verack);
-    assert!(talk.session.is_ready());
-    talk
+    let dash: Arc<dyn Chain> = Arc::new(Dash::new(Network::Regtest));
+    Talk::ready_on(&dash, VersionMessage { protocol: 70_240, services: Services(0x1c05), ..version() })
 }
 
 fn object(signature: u8) -> (Bytes, [u8; 32]) {
