@@ -28,7 +28,9 @@ pub(super) struct Stage {
 }
 
 /// All chains, in the order in which they take turns.
-pub(super) const STAGES: &[Stage] = &[Stage {
+pub(super) const STAGES: &[Stage] = &[LITECOIN, DASH];
+
+const LITECOIN: Stage = Stage {
     chain: "litecoin",
     title: "Litecoin",
     profile: profile::litecoin::regtest,
@@ -44,7 +46,21 @@ pub(super) const STAGES: &[Stage] = &[Stage {
         (flapping(21, 6), 1),
     ],
     quorum: 0,
-}];
+};
+
+const DASH: Stage = Stage {
+    chain: "dash",
+    title: "Dash",
+    profile: profile::dash::regtest,
+    nodes: &[("gamma", Temperament::Honest), ("delta", Temperament::Honest)],
+    company: &[
+        (Temperament::Honest, 3),
+        (Temperament::SLOW, 1),
+        (Temperament::Mute, 1),
+        (Temperament::Zombie, 1),
+    ],
+    quorum: 5,
+};
 
 /// Away often enough that somebody who watches for half a minute sees it, and not in step with the blocks.
 const fn flapping(up: u64, down: u64) -> Temperament {

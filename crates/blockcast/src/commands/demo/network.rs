@@ -6,10 +6,10 @@ use anyhow::Context;
 use engine::ChainHandle;
 use relay::NodeHealth;
 use simnet::sockets::{NodePlan, PeerPlan, Plan, World};
-use simnet::{Link, Minted, Order, Promise};
+use simnet::{Link, Minted, Order, Promise, Quorum};
 use wire::BlockHash;
 
-use super::cast::Stage;
+use super::cast::{Role, Stage};
 use super::home::{ChainEntry, Home, Login, NodeEntry, PeerEntry};
 use super::record::{Member, Part, Truth};
 
@@ -51,6 +51,7 @@ impl Network {
             neighbours: NEIGHBOURS,
             peers: peers.collect(),
             nodes: nodes.collect(),
+            quorum: quorum(&roles),
         };
         let world = World::start((stage.profile)(), plan).await;
         let world = world.with_context(|| format!("cannot start the simulated {} network", stage.title))?;
@@ -85,6 +86,8 @@ impl Network {
                     entry.nodes.push(NodeEntry { name, role, url: rpc.url(), p2p, login });
                 }
                 Part::Quorum => entry.found += 1,
+                // See `quorum`.
+                Part::Observer if self.stage.quorum > 0 => entry.found += 1,
                 Part::Peer | Part::Observer => {
                     let observes = *part == Part::Observer;
                     entry.fixed.push(PeerEntry { name, address: p2p, observes });
@@ -133,11 +136,22 @@ impl Network {
         let truth = self.world.truth(block);
         let holders = truth.iter().filter(|truth| truth.accepted_at.is_some());
         let holders: HashSet<String> = holders.map(|truth| truth.member.clone()).collect();
-        Truth { holders, final_to: None }
+        let known = truth.iter().filter(|truth| truth.locked_at.is_some());
+        let known = known.map(|truth| truth.member.clone()).collect();
+        Truth { holders, final_to: (self.stage.quorum > 0).then_some(known) }
     }
 
     /// Ends it.
     pub(super) async fn shutdown(self) {
         self.world.shutdown().await;
     }
+}
+
+/// Those who make blocks final, if there are any. Our nodes tell the engine of them, and that is how it finds them: it
+/// sends to them before any stranger. The least of them observes, so the observer is the one who could be in the quorum
+/// and is not.
+fn quorum(roles: &[Role]) -> Option<Quorum> {
+    let all = |part| (0..).zip(roles).filter(move |(_, role)| role.part == part).map(|(at, _)| at);
+    let quorum = Quorum { reserve: all(Part::Observer).collect(), ..Quorum::of(all(Part::Quorum)) };
+    (!quorum.members.is_empty()).then_some(quorum)
 }

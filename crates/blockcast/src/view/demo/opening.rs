@@ -1,6 +1,5 @@
 //! The first page: who is simulated, and where to look.
 
-use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -96,8 +95,7 @@ impl Opening<'_> {
                 rows[known].counts[at] += 1;
             }
         }
-        // Honest ones first; of equals, those that are many.
-        rows.sort_by_key(|row| (row.rank, Reverse(row.counts.iter().sum::<usize>())));
+        rows.sort_by_key(|row| row.rank);
         let names: String = self.chains.iter().map(|chain| format!("  {}", chain.name)).collect();
         let mut table = format!("{names}\n");
         for Row { kind, about, counts, .. } in rows {
@@ -141,13 +139,16 @@ impl ChainPage<'_> {
     }
 }
 
-/// The row in which somebody is counted.
+/// The row in which somebody is counted, and where it stands: honest ones first, our nodes last.
 fn kind(member: &Member) -> (usize, &'static str, String) {
     let temperament = member.temperament;
     match member.part {
-        Part::Quorum => (0, "quorum", QUORUM.into()),
-        Part::Observer => (0, "observer", OBSERVER.into()),
+        Part::Peer if temperament == Temperament::Honest => {
+            (0, temperament.name(), words::about(temperament))
+        }
+        Part::Quorum => (1, "quorum", QUORUM.into()),
+        Part::Observer => (2, "observer", OBSERVER.into()),
+        Part::Peer => (3 + words::rank(temperament), temperament.name(), words::about(temperament)),
         Part::Node(_) => (usize::MAX, "nodes", NODES.into()),
-        Part::Peer => (words::rank(temperament), temperament.name(), words::about(temperament)),
     }
 }
