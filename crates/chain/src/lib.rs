@@ -27,6 +27,7 @@
 
 mod aux_work;
 mod block;
+pub mod checks;
 mod finality;
 mod finding;
 pub mod merkle;
@@ -34,6 +35,7 @@ mod node_call;
 mod params;
 mod peer_source;
 mod policy;
+pub mod scrypt;
 mod target;
 pub mod transaction;
 
@@ -47,7 +49,7 @@ pub use block::{IndexedBlock, Inspection, TransactionEntry};
 pub use finality::{Finality, Lock, ObjectKind};
 pub use finding::{Finding, Severity};
 pub use node_call::{NodeCall, NodeError, NodeReply, UnreadableReply};
-pub use params::{Network, Params, ParseNetworkError};
+pub use params::{Network, Networks, ParameterError, Params, ParseNetworkError};
 pub use peer_source::{Candidate, Inquiry, PeerSource, Step};
 pub use policy::SessionPolicy;
 pub use target::{Target, TargetError, Work};

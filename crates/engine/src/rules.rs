@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chain::{Chain, Network};
 
 /// The chains that this build knows, by the names that `chain = "..."` may have.
-pub const KNOWN_CHAINS: &[&str] = &["dash", "litecoin"];
+pub const KNOWN_CHAINS: &[&str] = &["dash", "dogecoin", "litecoin"];
 
 /// A chain that this build does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,7 @@ pub struct UnknownChain {
 pub fn rules(name: &str, network: Network) -> Result<Arc<dyn Chain>, UnknownChain> {
     match name {
         "dash" => Ok(Arc::new(dash::Dash::new(network))),
+        "dogecoin" => Ok(Arc::new(dogecoin::Dogecoin::new(network))),
         "litecoin" => Ok(Arc::new(litecoin::Litecoin::new(network))),
         other => Err(UnknownChain { name: other.into() }),
     }
@@ -48,6 +49,6 @@ mod tests {
             }
         }
         let error = rules("litecoins", Network::Mainnet).unwrap_err();
-        assert!(error.to_string().contains("known are dash, litecoin"));
+        assert!(error.to_string().contains("known are dash, dogecoin, litecoin"));
     }
 }

@@ -6,7 +6,7 @@
 //! the pool is told is where the block stands.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -73,9 +73,9 @@ pub enum AuxAnswer {
 pub struct AuxDelivery {
     /// The block.
     pub block: BlockHash,
-    /// What is wrong with the proof, as far as that can be told without the block; empty too if nothing is known of the
-    /// work.
-    pub findings: Vec<Finding>,
+    /// What is wrong with the proof, as far as that can be told without the block. It is looked for once the proof has
+    /// been refused: while it may be good, nothing is hashed twice.
+    findings: OnceLock<Vec<Finding>>,
     key: Key,
     auxpow: String,
     received_at: Instant,
@@ -131,16 +131,9 @@ impl Relay {
     pub fn hand_in(self: &Arc<Self>, block: BlockHash, auxpow: &str) -> Arc<AuxDelivery> {
         let key = memo::key(self.name(), "solved", block, auxpow.as_bytes());
         let known = self.issuers.lock().get(&block).cloned();
-        let findings = self.chain.aux_work().zip(known.as_ref()).map(|(rules, issued)| {
-            let bytes = unhex(auxpow);
-            bytes.map_or_else(
-                || vec![Finding::error("auxpow-decode-failed", "hex digits", "something else")],
-                |bytes| rules.judge(&issued.template, &bytes),
-            )
-        });
         let aux = Arc::new(AuxDelivery {
             block,
-            findings: findings.unwrap_or_default(),
+            findings: OnceLock::new(),
             key,
             auxpow: auxpow.to_owned(),
             received_at: Instant::now(),
@@ -161,9 +154,6 @@ impl Relay {
                 solutions.pop_front();
             }
             solutions.push_back(aux.clone());
-        }
-        for finding in &aux.findings {
-            tracing::warn!(chain = self.name(), %block, %finding, "finding in solved work");
         }
         let issuer = known.map(|issued| issued.issuer);
         tracing::info!(chain = self.name(), %block, ?issuer, "solved work received");
@@ -205,6 +195,7 @@ impl Relay {
                     }
                 }
                 (error, silence) => {
+                    self.explain(&aux).await;
                     let (chain, block) = (self.name(), aux.block);
                     let tried: Vec<_> = nodes.iter().map(|node| node.name()).collect();
                     tracing::error!(chain, %block, ?tried, ?error, silence, finding = aux.finding(), "solved work leads to no block");
@@ -216,6 +207,25 @@ impl Relay {
             }
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    /// Looks for what is wrong with a proof that a node refuses, on a thread for such work.
+    async fn explain(self: &Arc<Self>, aux: &Arc<AuxDelivery>) {
+        let Some(Issued { template, .. }) = self.issuers.lock().get(&aux.block).cloned() else { return };
+        let (relay, judged) = (self.clone(), aux.clone());
+        let judge = move || {
+            let rules = relay.chain.aux_work()?;
+            Some(match unhex(&judged.auxpow) {
+                Some(bytes) => rules.judge(&template, &bytes),
+                None => vec![Finding::error("auxpow-decode-failed", "hex digits", "something else")],
+            })
+        };
+        match tokio::task::spawn_blocking(judge).await {
+            Ok(findings) => drop(aux.findings.set(findings.unwrap_or_default())),
+            Err(error) => {
+                tracing::error!(chain = self.name(), block = %aux.block, %error, "the judge of a proof crashed")
+            }
         }
     }
 
@@ -308,9 +318,9 @@ async fn stands(delivery: &Delivery) -> bool {
 }
 
 impl AuxDelivery {
-    /// The first thing that is wrong with the proof.
+    /// The first thing that is wrong with a proof that was refused, if that is known.
     pub fn finding(&self) -> Option<String> {
-        self.findings.first().map(ToString::to_string)
+        self.findings.get()?.first().map(ToString::to_string)
     }
 }
 
