@@ -14,7 +14,7 @@ use crate::view::{Style, text};
 const OBSERVER: &str = "never sent a block: what it announces, the network has";
 
 /// What those are who sign.
-const QUORUM: &str = "honest, and sign the block that they see first: then it is final";
+const QUORUM: &str = "honest, and sign what they see first: then it is final";
 
 /// What our nodes are.
 const NODES: &str = "yours: get each block by RPC, and are peers as well";
@@ -60,7 +60,7 @@ impl Opening<'_> {
         let titles: Vec<_> = self.chains.iter().map(|chain| chain.title).collect();
         let mut page = format!(
             "{}\n\n\
-             Simulated, in this process: {} of {}, some peers ill, and nodes of yours.\n\
+             Simulated, in this process: {} of {}, some peers ill, and your nodes.\n\
              Real: the engine, its configuration, its front doors, all sockets. Nothing leaves this machine.\n\n",
             style.heading("Blockcast demo: your pool finds blocks"),
             if titles.len() == 1 { "a network" } else { "networks" },

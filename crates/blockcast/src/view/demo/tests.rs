@@ -96,12 +96,12 @@ fn the_first_page_says_who_is_simulated_on_which_chain_and_where_to_look() {
     let expected = "\
 Blockcast demo: your pool finds blocks
 
-Simulated, in this process: networks of Litecoin and Dash, some peers ill, and nodes of yours.
+Simulated, in this process: networks of Litecoin and Dash, some peers ill, and your nodes.
 Real: the engine, its configuration, its front doors, all sockets. Nothing leaves this machine.
 
   litecoin  dash
          3     1  honest    take a block, check it, say that they have it, pass it on
-         -     5  quorum    honest, and sign the block that they see first: then it is final
+         -     5  quorum    honest, and sign what they see first: then it is final
          1     1  observer  never sent a block: what it announces, the network has
          1     -  slow      honest, but a block keeps them busy for 1.5 s
          1     -  deaf      reads nothing after the handshake
