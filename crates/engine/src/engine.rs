@@ -16,8 +16,8 @@ use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
 
 use crate::{
-    ChainHandle, Readiness, UnknownChain,
-    rules::{network, rules},
+    ChainHandle, Readiness,
+    rules::{self, RulesError},
     supervisor::Supervisor,
 };
 
@@ -35,9 +35,9 @@ pub enum StartError {
         /// What is wrong.
         error: journal::OpenError,
     },
-    /// A chain of the configuration is not known.
+    /// The rules of a chain of the configuration cannot be had.
     #[error(transparent)]
-    UnknownChain(#[from] UnknownChain),
+    Rules(#[from] RulesError),
     /// A node's URL cannot be used.
     #[error("node {0}: {1}")]
     NodeUrl(String, UrlError),
@@ -182,7 +182,7 @@ pub(crate) fn relay(
         dial_timeout: DIAL_TIMEOUT,
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
     };
-    let rules = rules(&chain.chain, network(chain.network))?;
+    let rules = rules::of(chain)?;
     Ok(Relay::start(settings, rules, nodes, journal, metrics))
 }
 
