@@ -42,7 +42,7 @@ pub enum RulesError {
         /// The line, if it is one that is wrong.
         line: Option<usize>,
         /// What is wrong with it.
-        error: ParameterError,
+        error: Box<ParameterError>,
     },
 }
 
@@ -70,7 +70,8 @@ pub fn of(chain: &config::Chain) -> Result<Arc<dyn Chain>, RulesError> {
         Ok(Some(rules)) => Ok(rules),
         Ok(None) => Err(UnknownChain { name: chain.chain.clone() }.into()),
         Err(error) => {
-            Err(RulesError::Parameters { path: file.path.clone(), line: error.line(&file.text), error })
+            let (path, line) = (file.path.clone(), error.line(&file.text));
+            Err(RulesError::Parameters { path, line, error: Box::new(error) })
         }
     }
 }
