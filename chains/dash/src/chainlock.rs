@@ -9,7 +9,7 @@
 //! Signatures are not checked here: that takes the quorums' keys, hence the chain. See [`Finality`].
 
 use bytes::Bytes;
-use chain::{Finality, Lock, NodeCall, NodeReply, ObjectKind, UnreadableReply};
+use chain::{Finality, Lock, NodeCall, NodeReply, ObjectKind, UnreadableReply, unhex};
 use serde::Deserialize;
 use serde_json::json;
 use wire::{BlockHash, Command, DecodeError, Reader};
@@ -87,7 +87,7 @@ impl Finality for ChainLocks {
         };
         let best = Best::deserialize(value).map_err(|error| unreadable(error.to_string()))?;
         let object = match &best.hex {
-            Some(hex) => decode_hex(hex),
+            Some(hex) => unhex(hex),
             None => best.compose(),
         };
         let object = object.map_err(unreadable)?;
@@ -109,15 +109,9 @@ impl Best {
     fn compose(&self) -> Result<Bytes, String> {
         let height = i32::try_from(self.height).map_err(|_| format!("height {}", self.height))?;
         let block: BlockHash = self.blockhash.parse().map_err(|error| format!("blockhash: {error}"))?;
-        let signature = decode_hex(&self.signature)?;
+        let signature = unhex(&self.signature)?;
         Ok([&height.to_le_bytes()[..], block.as_wire(), &signature].concat().into())
     }
-}
-
-fn decode_hex(hex: &str) -> Result<Bytes, String> {
-    let mut bytes = vec![0; hex.len() / 2];
-    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes.into())
 }
 
 #[cfg(test)]
@@ -147,7 +141,7 @@ mod tests {
         let said = |command: &str| -> Vec<Bytes> {
             let messages = transcript["messages"].as_array().unwrap().iter();
             let of = messages.filter(|message| message["cmd"] == command && message["dir"] == "node->client");
-            of.map(|message| decode_hex(message["raw_hex"].as_str().unwrap()).unwrap().slice(24..)).collect()
+            of.map(|message| unhex(message["raw_hex"].as_str().unwrap()).unwrap().slice(24..)).collect()
         };
         let (sent, announced) = (said("clsig"), said("inv"));
         let locks: Vec<_> = sent.into_iter().map(|payload| ChainLocks.read(payload).unwrap()).collect();

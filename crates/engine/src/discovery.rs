@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use actix::Addr;
-use chain::{Candidate, NodeError, PeerSource, Step, UnreadableReply};
+use chain::{Candidate, PeerSource, Step, UnreadableReply};
 use protocol::book::Kind;
-use relay::Node;
+use relay::{Node, answer_of};
 use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::json;
@@ -72,11 +72,7 @@ async fn inquire(source: &dyn PeerSource, node: &Node) -> Result<Vec<Candidate>,
         };
         let calls: Vec<_> = calls.into_iter().map(|call| (call.method, call.params)).collect();
         for answer in node.client().batch(&calls).await? {
-            replies.push(match answer {
-                Ok(value) => Ok(value),
-                Err(RpcError::Rpc { code, message }) => Err(NodeError { code, message }),
-                Err(error) => return Err(error.into()),
-            });
+            replies.push(answer_of(answer)?);
         }
     }
 }

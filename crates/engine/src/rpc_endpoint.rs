@@ -35,6 +35,8 @@ pub(crate) struct RpcEndpoint {
     warm: Option<AbortOnDropHandle<()>>,
     /// Keeps asking for what is final, on a chain that has that; ends with this actor.
     finality: Option<AbortOnDropHandle<()>>,
+    /// The last question for peers.
+    discovery: Option<JoinHandle<()>>,
     refreshed: Option<Instant>,
 }
 
@@ -46,22 +48,44 @@ impl RpcEndpoint {
         alive: CancellationToken,
     ) -> Self {
         let guard = alive.clone().drop_guard();
-        let (question, warm, finality, refreshed) = (None, None, None, None);
-        Self { chain, node, book, alive, _guard: guard, question, warm, finality, refreshed }
+        Self {
+            chain,
+            node,
+            book,
+            alive,
+            _guard: guard,
+            question: None,
+            warm: None,
+            finality: None,
+            discovery: None,
+            refreshed: None,
+        }
     }
 
     fn poll(&mut self) {
         if self.question.as_ref().is_some_and(|question| !question.is_finished()) {
             return;
         }
+        let (chain, node) = (self.chain.clone(), self.node.clone());
+        self.question = Some(tokio::spawn(async move { chain.relay.poll_node(&node).await }));
+        self.discover();
+    }
+
+    /// Asks for peers when it is time. In a task of its own: a long list must not keep the tip waiting.
+    fn discover(&mut self) {
+        if self.discovery.as_ref().is_some_and(|discovery| !discovery.is_finished()) {
+            return;
+        }
+        let sources = self.due_sources();
+        if sources.is_empty() {
+            return;
+        }
         let (chain, node, book) = (self.chain.clone(), self.node.clone(), self.book.clone());
-        let discover = self.due_sources();
-        self.question = Some(tokio::spawn(async move {
-            chain.relay.poll_node(&node).await;
-            if discover.contains(&config::Discovery::Chain) {
+        self.discovery = Some(tokio::spawn(async move {
+            if sources.contains(&config::Discovery::Chain) {
                 discovery::ask_source(&chain, &node, &book).await;
             }
-            if discover.contains(&config::Discovery::Node) {
+            if sources.contains(&config::Discovery::Node) {
                 discovery::ask(&chain, &node, &book).await;
             }
         }));
@@ -91,7 +115,13 @@ impl Actor for RpcEndpoint {
         let client = self.node.client().clone();
         self.warm = Some(AbortOnDropHandle::new(tokio::spawn(async move { client.keep_warm().await })));
         let watch = self.chain.relay.clone().watch_finality(self.node.clone());
-        self.finality = Some(AbortOnDropHandle::new(tokio::spawn(watch)));
+        let alive = self.alive.clone();
+        self.finality = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            // Should it crash, all are rebuilt, as with an actor.
+            let guard = alive.drop_guard();
+            watch.await;
+            guard.disarm();
+        })));
         self.poll();
         ctx.run_interval(POLL, |endpoint, _| endpoint.poll());
         let alive = self.alive.clone();

@@ -5,16 +5,27 @@
 //! that it is time to ask our nodes, and is held against the confirmed lock once there is one: whoever claimed
 //! something else made it up.
 //!
+//! A lock kills our block only while the node that told of it *follows* it, that is, has the locked block in its active
+//! chain; and not while our nodes *contradict* each other. A lock can be old news (dashd goes on telling the last one
+//! when ChainLocks are switched off, and no longer enforces it), and a node can be wrong: a good block must not be lost
+//! to either.
+//!
 //! # Security
-//! A claim changes nothing but what is thought of the peer that made it. One claim is kept for each peer, so peers
+//! A claim changes nothing but what is thought of the peer that made it. A few claims are kept for each peer, so peers
 //! cannot make this grow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use chain::Lock;
 use wire::BlockHash;
 
 use crate::{PeerId, headers::HeaderView};
+
+/// How many claims are kept for each peer. Those of an honest one are judged within seconds.
+const CLAIMS: usize = 8;
+
+/// How far above our tip a claim may be and still be worth a question: blocks come minutes apart.
+const AHEAD: u32 = 5;
 
 /// How a block stands to the newest lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +51,8 @@ pub enum Confirmed {
     },
     /// It is what was known, or older.
     Known,
-    /// It locks another block at the height of the lock that is known: two nodes of ours contradict each other. What
-    /// was known stays.
+    /// From now on two nodes of ours contradict each other: each has locked a block that cannot be in the chain of the
+    /// other's.
     Contradiction,
 }
 
@@ -62,7 +73,11 @@ pub enum Claimed {
 #[derive(Debug, Default)]
 pub struct Locks {
     newest: Option<Newest>,
-    claims: HashMap<PeerId, Lock>,
+    /// What each node last told.
+    told: HashMap<String, (BlockHash, u32)>,
+    /// Whether nodes contradict each other.
+    contested: bool,
+    claims: HashMap<PeerId, VecDeque<Lock>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +85,8 @@ struct Newest {
     lock: Lock,
     id: [u8; 32],
     node: String,
+    /// Whether a node that told of it has the block in its active chain.
+    followed: bool,
     /// The peers that have it: they announced it, sent it, or were told of it.
     holders: HashSet<PeerId>,
 }
@@ -90,41 +107,81 @@ impl Locks {
         self.newest.as_ref().filter(|newest| newest.id == *id).map(|newest| &newest.lock)
     }
 
-    /// A node of ours says that this is the newest lock.
-    pub fn confirm(&mut self, lock: Lock, node: &str, view: &HeaderView) -> Confirmed {
-        if let Some(Newest { lock: known, .. }) = &self.newest
-            && lock.height <= known.height
-        {
-            let contradicts = lock.height == known.height && lock.block != known.block;
-            return if contradicts { Confirmed::Contradiction } else { Confirmed::Known };
+    /// A node of ours says that this is the newest lock, and whether it follows it: has the block in its active chain.
+    pub fn confirm(&mut self, lock: Lock, node: &str, followed: bool, view: &HeaderView) -> Confirmed {
+        self.told.insert(node.into(), (lock.block, lock.height));
+        let told: Vec<_> = self.told.values().copied().collect();
+        let clashes = |a: &(BlockHash, u32)| told.iter().any(|b| contradict(*a, *b, view));
+        let before = std::mem::replace(&mut self.contested, told.iter().any(clashes));
+        let newly_contested = self.contested && !before;
+        match &mut self.newest {
+            Some(newest) if newest.lock == lock => {
+                // Whoever told of it first may leave it again; any other can only add its weight.
+                if followed || newest.node == node {
+                    newest.followed = followed;
+                }
+            }
+            Some(newest) if lock.height <= newest.lock.height => {}
+            _ => {
+                let (forgers, holders) = self.judge_claims(&lock, view);
+                let id = lock.id();
+                self.newest = Some(Newest { lock, id, node: node.into(), followed, holders });
+                let forgers = if self.contested { Vec::new() } else { forgers };
+                return if newly_contested { Confirmed::Contradiction } else { Confirmed::Newer { forgers } };
+            }
         }
-        let (id, mut forgers, mut holders) = (lock.id(), Vec::new(), HashSet::new());
-        self.claims.retain(|peer, claim| match judge(claim, &lock, view) {
-            Claimed::Hint => true,
-            Claimed::Stale => false,
-            Claimed::Confirmed => {
-                holders.insert(*peer);
-                false
-            }
-            Claimed::Forged => {
-                forgers.push(*peer);
-                false
-            }
+        if newly_contested { Confirmed::Contradiction } else { Confirmed::Known }
+    }
+
+    /// Holds all claims against a lock that was just confirmed: who made something up, and who has the lock.
+    fn judge_claims(&mut self, lock: &Lock, view: &HeaderView) -> (Vec<PeerId>, HashSet<PeerId>) {
+        let (mut forgers, mut holders) = (Vec::new(), HashSet::new());
+        self.claims.retain(|peer, claims| {
+            claims.retain(|claim| match judge(claim, lock, view) {
+                Claimed::Hint => true,
+                Claimed::Stale => false,
+                Claimed::Confirmed => {
+                    holders.insert(*peer);
+                    false
+                }
+                Claimed::Forged => {
+                    forgers.push(*peer);
+                    false
+                }
+            });
+            !claims.is_empty()
         });
-        self.newest = Some(Newest { lock, id, node: node.into(), holders });
-        Confirmed::Newer { forgers }
+        (forgers, holders)
     }
 
     /// A peer has sent a lock.
     pub fn claim(&mut self, peer: PeerId, lock: Lock, view: &HeaderView) -> Claimed {
-        let Some(newest) = &mut self.newest else {
-            self.claims.insert(peer, lock);
-            return Claimed::Hint;
+        if view.tip_height().is_some_and(|tip| lock.height > tip.saturating_add(AHEAD)) {
+            // From far beyond, or made up: our nodes will know in time.
+            return Claimed::Stale;
+        }
+        let claimed = match &self.newest {
+            None => Claimed::Hint,
+            Some(newest) => judge(&lock, &newest.lock, view),
         };
-        let claimed = judge(&lock, &newest.lock, view);
         match claimed {
-            Claimed::Confirmed => drop(newest.holders.insert(peer)),
-            Claimed::Hint => drop(self.claims.insert(peer, lock)),
+            Claimed::Confirmed => {
+                if let Some(newest) = &mut self.newest {
+                    newest.holders.insert(peer);
+                }
+            }
+            Claimed::Hint => {
+                let claims = self.claims.entry(peer).or_default();
+                if claims.contains(&lock) {
+                    return Claimed::Hint;
+                }
+                if claims.len() == CLAIMS {
+                    claims.pop_front();
+                }
+                claims.push_back(lock);
+            }
+            // Whose word is to be believed is not known.
+            Claimed::Forged if self.contested => return Claimed::Stale,
             Claimed::Stale | Claimed::Forged => {}
         }
         claimed
@@ -149,11 +206,6 @@ impl Locks {
         }
     }
 
-    /// Whether a peer, at least, has said that a block is locked.
-    pub fn is_claimed(&self, block: BlockHash) -> bool {
-        self.claims.values().any(|claim| claim.block == block)
-    }
-
     /// How a block stands to the newest confirmed lock. The view need not know the block itself, if it knows its parent;
     /// `height` is what the block says of itself, which counts only where the view cannot tell.
     pub fn standing(
@@ -163,9 +215,12 @@ impl Locks {
         height: Option<u32>,
         view: &HeaderView,
     ) -> Standing {
-        let Some(Newest { lock, .. }) = &self.newest else { return Standing::Open };
+        let Some(Newest { lock, followed, .. }) = &self.newest else { return Standing::Open };
         if lock.block == block || view.descends(lock.block, block) {
             return Standing::Final;
+        }
+        if !followed || self.contested {
+            return Standing::Open;
         }
         let known = view.height(&block).or_else(|| Some(view.height(&parent)?.saturating_add(1)));
         let Some(height) = known.or(height) else { return Standing::Open };
@@ -183,6 +238,13 @@ impl Locks {
             _ => Standing::Open,
         }
     }
+}
+
+/// Whether two locked blocks cannot both be in one chain, as far as the view can tell.
+fn contradict(a: (BlockHash, u32), b: (BlockHash, u32), view: &HeaderView) -> bool {
+    let ((high, top), (low, height)) = if a.1 >= b.1 { (a, b) } else { (b, a) };
+    let there = if top == height { Some(high) } else { view.ancestor(high, height) };
+    there.is_some_and(|there| there != low)
 }
 
 /// What a claim is worth in the light of a confirmed lock.
@@ -237,7 +299,10 @@ mod tests {
         let mut locks = Locks::new();
         let standing = |locks: &Locks, block, parent| locks.standing(block, parent, None, &view);
         assert_eq!(standing(&locks, hashes[5], hashes[4]), Standing::Open);
-        assert_eq!(locks.confirm(lock(hashes[5], 105), "a", &view), Confirmed::Newer { forgers: vec![] });
+        assert_eq!(
+            locks.confirm(lock(hashes[5], 105), "a", true, &view),
+            Confirmed::Newer { forgers: vec![] }
+        );
         assert_eq!(standing(&locks, hashes[5], hashes[4]), Standing::Final);
         assert_eq!(standing(&locks, hashes[4], hashes[3]), Standing::Final);
         assert_eq!(standing(&locks, hashes[6], hashes[5]), Standing::Open);
@@ -257,7 +322,7 @@ mod tests {
         let (view, hashes) = view(100, 10);
         let mut locks = Locks::new();
         let unknown = BlockHash::from_wire([0x55; 32]);
-        locks.confirm(lock(unknown, 111), "a", &view);
+        locks.confirm(lock(unknown, 111), "a", true, &view);
         let ours = BlockHash::from_wire([0x44; 32]);
         assert_eq!(locks.standing(ours, hashes[10], None, &view), Standing::Dead { by: unknown });
         assert_eq!(locks.standing(unknown, hashes[10], None, &view), Standing::Final);
@@ -269,14 +334,59 @@ mod tests {
     }
 
     #[test]
-    fn an_older_lock_changes_nothing_and_another_one_for_the_same_height_is_a_contradiction() {
+    fn an_older_lock_changes_nothing() {
+        let (view, hashes, _) = fork();
+        let mut locks = Locks::new();
+        locks.confirm(lock(hashes[5], 105), "a", true, &view);
+        assert_eq!(locks.confirm(lock(hashes[4], 104), "b", true, &view), Confirmed::Known);
+        assert_eq!(locks.confirm(lock(hashes[5], 105), "b", true, &view), Confirmed::Known);
+        assert_eq!(locks.newest(), Some((&lock(hashes[5], 105), "a")));
+    }
+
+    #[test]
+    fn while_nodes_contradict_each_other_no_block_is_dead_and_nobody_a_forger() {
+        let (view, hashes, [rival, child]) = fork();
+        // Whether both lock blocks of one height, or one of them a later block, and whoever speaks first.
+        for (first, second) in [
+            (lock(hashes[5], 105), lock(rival, 105)),
+            (lock(hashes[5], 105), lock(child, 106)),
+            (lock(child, 106), lock(hashes[5], 105)),
+        ] {
+            let mut locks = Locks::new();
+            locks.confirm(first, "a", true, &view);
+            assert_eq!(locks.confirm(second.clone(), "b", true, &view), Confirmed::Contradiction);
+            assert_eq!(locks.confirm(second, "b", true, &view), Confirmed::Known, "it is said once");
+            for (block, parent) in [(rival, hashes[4]), (hashes[5], hashes[4])] {
+                let standing = locks.standing(block, parent, None, &view);
+                assert!(!matches!(standing, Standing::Dead { .. }), "{standing:?}");
+            }
+            assert_eq!(locks.claim(PEER, lock(hashes[8], 103), &view), Claimed::Stale);
+            // Both come round.
+            locks.confirm(lock(hashes[6], 106), "b", true, &view);
+            locks.confirm(lock(hashes[7], 107), "a", true, &view);
+            assert_eq!(locks.standing(rival, hashes[4], None, &view), Standing::Dead { by: hashes[5] });
+        }
+    }
+
+    #[test]
+    fn a_lock_that_its_node_does_not_follow_kills_nothing_and_makes_final_all_the_same() {
         let (view, hashes, [rival, _]) = fork();
         let mut locks = Locks::new();
-        locks.confirm(lock(hashes[5], 105), "a", &view);
-        assert_eq!(locks.confirm(lock(hashes[4], 104), "b", &view), Confirmed::Known);
-        assert_eq!(locks.confirm(lock(hashes[5], 105), "b", &view), Confirmed::Known);
-        assert_eq!(locks.confirm(lock(rival, 105), "b", &view), Confirmed::Contradiction);
-        assert_eq!(locks.newest(), Some((&lock(hashes[5], 105), "a")));
+        locks.confirm(lock(hashes[5], 105), "a", false, &view);
+        assert_eq!(locks.standing(rival, hashes[4], None, &view), Standing::Open);
+        assert_eq!(locks.standing(hashes[5], hashes[4], None, &view), Standing::Final);
+        for (followed, expected) in [
+            (true, Standing::Dead { by: hashes[5] }),
+            (false, Standing::Open),
+            (true, Standing::Dead { by: hashes[5] }),
+        ] {
+            let confirmed = locks.confirm(lock(hashes[5], 105), "a", followed, &view);
+            assert_eq!(confirmed, Confirmed::Known);
+            assert_eq!(locks.standing(rival, hashes[4], None, &view), expected);
+        }
+        // Another node that lags behind says nothing about the first.
+        locks.confirm(lock(hashes[5], 105), "b", false, &view);
+        assert_eq!(locks.standing(rival, hashes[4], None, &view), Standing::Dead { by: hashes[5] });
     }
 
     #[test]
@@ -287,7 +397,10 @@ mod tests {
         assert_eq!(locks.claim(OTHER, lock(hashes[5], 105), &view), Claimed::Hint);
         assert_eq!(locks.newest(), None);
         assert_eq!(locks.standing(rival, hashes[4], None, &view), Standing::Open);
-        assert_eq!(locks.confirm(lock(hashes[5], 105), "a", &view), Confirmed::Newer { forgers: vec![PEER] });
+        assert_eq!(
+            locks.confirm(lock(hashes[5], 105), "a", true, &view),
+            Confirmed::Newer { forgers: vec![PEER] }
+        );
         assert!(locks.is_holder(OTHER) && !locks.is_holder(PEER));
         // From now on a claim is judged at once.
         assert_eq!(locks.claim(PEER, lock(rival, 105), &view), Claimed::Forged);
@@ -304,9 +417,9 @@ mod tests {
         let mut locks = Locks::new();
         let (genuine, forged) = (lock(hashes[5], 105), lock(rival, 105));
         locks.claim(PEER, forged.clone(), &view);
-        assert!(locks.object(&forged.id()).is_none() && locks.is_claimed(rival));
+        assert!(locks.object(&forged.id()).is_none());
         assert!(!locks.note_holder(OTHER, &genuine.id()));
-        locks.confirm(genuine.clone(), "a", &view);
+        locks.confirm(genuine.clone(), "a", true, &view);
         assert_eq!(locks.object(&genuine.id()), Some(&genuine));
         assert!(locks.note_holder(OTHER, &genuine.id()) && locks.is_holder(OTHER));
         locks.forget(OTHER);
@@ -314,12 +427,26 @@ mod tests {
     }
 
     #[test]
-    fn one_claim_is_kept_for_each_peer() {
+    fn a_peers_claims_are_few_and_one_from_far_beyond_is_not_worth_a_question() {
         let (view, ..) = fork();
         let mut locks = Locks::new();
-        for height in 0..1000 {
-            locks.claim(PEER, lock(BlockHash::from_wire([9; 32]), height), &view);
+        for signature in 0..100 {
+            locks.claim(PEER, signed(BlockHash::from_wire([9; 32]), 111, signature), &view);
         }
-        assert_eq!(locks.claims.len(), 1);
+        assert_eq!(locks.claims[&PEER].len(), CLAIMS);
+        assert_eq!(locks.claim(OTHER, lock(BlockHash::from_wire([9; 32]), 115), &view), Claimed::Hint);
+        assert_eq!(locks.claim(OTHER, lock(BlockHash::from_wire([9; 32]), 116), &view), Claimed::Stale);
+    }
+
+    #[test]
+    fn who_forged_something_cannot_hide_it_behind_a_later_claim() {
+        let (view, hashes, [rival, child]) = fork();
+        let mut locks = Locks::new();
+        locks.claim(PEER, lock(rival, 105), &view);
+        locks.claim(PEER, lock(child, 106), &view);
+        for height in [105, 106] {
+            let confirmed = locks.confirm(lock(hashes[height - 100], height as u32), "a", true, &view);
+            assert_eq!(confirmed, Confirmed::Newer { forgers: vec![PEER] });
+        }
     }
 }

@@ -133,6 +133,12 @@ impl HeaderView {
         }
     }
 
+    /// Takes out the rivals of a block: whatever else is at its height, with all that was built on them.
+    pub fn forget_rivals(&mut self, block: &BlockHash) {
+        let rivals = self.height(block).and_then(|height| self.by_height.get(&height)).cloned();
+        rivals.iter().flatten().filter(|rival| *rival != block).for_each(|rival| self.forget(rival));
+    }
+
     fn add(&mut self, hash: BlockHash, entry: Entry) {
         self.by_height.entry(entry.height).or_default().push(hash);
         self.entries.insert(hash, entry);
@@ -350,6 +356,22 @@ pub(crate) mod tests {
         assert_eq!(view.insert(longer, longer_header, one()), Inserted::Tip);
         assert_eq!(view.tip_height(), Some(104));
         assert!(view.descends(longer, hashes[2]) && !view.descends(longer, hashes[3]));
+    }
+
+    #[test]
+    fn rivals_of_a_block_go_with_what_is_built_on_them_and_the_best_that_is_left_is_the_tip() {
+        let (mut view, hashes) = view(100, 3);
+        let (rival, rival_header) = header(hashes[1], 99);
+        let (child, child_header) = header(rival, 100);
+        let (grandchild, grandchild_header) = header(child, 101);
+        for (hash, header) in [(rival, rival_header), (child, child_header), (grandchild, grandchild_header)]
+        {
+            view.insert(hash, header, one());
+        }
+        assert_eq!(view.tip(), Some(grandchild));
+        view.forget_rivals(&hashes[2]);
+        assert_eq!(view.tip(), Some(hashes[3]));
+        assert!([rival, child, grandchild].iter().all(|gone| !view.contains(gone)));
     }
 
     #[test]

@@ -6,12 +6,15 @@
 //! the pool is told is where the block stands.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use chain::{AuxTemplate, AuxWork, Finding};
+use chain::{AuxTemplate, AuxWork, Finding, unhex};
 use futures_util::future::join_all;
 use journal::Key;
 use protocol::{
@@ -28,7 +31,7 @@ use wire::BlockHash;
 
 use crate::{
     Delivery, Node, Relay, Source, Submission,
-    delivery::ACKNOWLEDGE_WITHIN,
+    delivery::{ACKNOWLEDGE_WITHIN, JournalState},
     memo::{self, Memo},
     nodes::position,
 };
@@ -38,6 +41,10 @@ pub(crate) const REMEMBERED_WORK: usize = 512;
 
 /// How many solutions are remembered, so that a repeat joins what is under way.
 const REMEMBERED_SOLUTIONS: usize = 64;
+
+/// How long a pool is kept waiting: a little longer than the verdict on a block may take, of which the first part goes
+/// to the node that issued the work. Pools give up after 5 s (pools.md §2).
+const ANSWER_WITHIN: Duration = Duration::from_millis(4500);
 
 /// How long a node is asked again that does not answer. Templates do not live longer than a few blocks.
 const PERSIST: Duration = Duration::from_secs(30 * 60);
@@ -80,15 +87,18 @@ pub struct AuxDelivery {
     auxpow: String,
     received_at: Instant,
     answer: watch::Sender<Option<AuxAnswer>>,
+    /// Whether somebody still sees to it.
+    running: AtomicBool,
 }
 
 impl AuxDelivery {
-    /// What to tell the pool: waits for the answer, at most four seconds.
+    /// What to tell the pool: waits for the answer, at most four seconds; or, once the node has said that the proof holds
+    /// and the block's verdict is awaited, as much again.
     pub async fn answer(&self) -> AuxAnswer {
         let mut answers = self.answer.subscribe();
-        let waited = timeout(ACKNOWLEDGE_WITHIN, answers.wait_for(Option::is_some)).await;
+        let waited = timeout(ANSWER_WITHIN, answers.wait_for(Option::is_some)).await;
         let answer = waited.ok().and_then(Result::ok).and_then(|answer| answer.clone());
-        answer.unwrap_or_else(|| AuxAnswer::Unreachable { message: "no answer within 4 s".into() })
+        answer.unwrap_or_else(|| AuxAnswer::Unreachable { message: "no answer in time".into() })
     }
 
     fn tell(&self, answer: AuxAnswer) {
@@ -138,12 +148,14 @@ impl Relay {
             auxpow: auxpow.to_owned(),
             received_at: Instant::now(),
             answer: watch::Sender::new(None),
+            running: AtomicBool::new(true),
         });
         {
             let mut solutions = self.solutions.lock();
-            // One that was answered with an error or a refusal is tried anew.
+            // One that ended with an error or a refusal is tried anew.
             let is_open = |known: &Arc<AuxDelivery>| {
-                known.key == key && matches!(*known.answer.borrow(), None | Some(AuxAnswer::Judged(true)))
+                let well = matches!(*known.answer.borrow(), Some(AuxAnswer::Judged(true)));
+                known.key == key && (well || known.running.load(Relaxed))
             };
             if let Some(known) = solutions.iter().find(|known| is_open(known)) {
                 tracing::info!(chain = self.name(), %block, "solved work handed in again");
@@ -160,24 +172,28 @@ impl Relay {
         let proof = Bytes::copy_from_slice(auxpow.as_bytes());
         // Beside the call to the node, as with blocks. Its failure is the journal's to tell.
         drop(self.journal.append(Memo::Solved { block: block.to_string() }.entry(key, self.name(), proof)));
-        self.spawn(self.clone().solve(aux.clone(), issuer));
+        let (relay, solved) = (self.clone(), aux.clone());
+        self.spawn(async move {
+            relay.solve(&solved, issuer).await;
+            solved.running.store(false, Relaxed);
+        });
         aux
     }
 
     /// Stays with solved work until its block is on its way, or it is known that there will be none.
-    async fn solve(self: Arc<Self>, aux: Arc<AuxDelivery>, issuer: Option<Issuer>) {
+    async fn solve(self: &Arc<Self>, aux: &Arc<AuxDelivery>, issuer: Option<Issuer>) {
         let Some(rules) = self.chain.aux_work() else { return };
         let give_up = Instant::now() + PERSIST;
         let mut pause = PAUSE.0;
         loop {
             let nodes = self.those_who_may_have(issuer.as_ref());
             // Of a node that did not issue it, it is "unknown" at worst.
-            let answers = join_all(nodes.iter().map(|node| self.hand_to(rules, node, &aux))).await;
+            let answers = join_all(nodes.iter().map(|node| self.hand_to(rules, node, aux))).await;
             let mut error = None;
             let mut silence = None;
             for (node, answer) in nodes.iter().zip(answers) {
                 match answer {
-                    HandedIn::Taken => return self.take_whole(rules, node, &aux).await,
+                    HandedIn::Taken => return self.take_whole(rules, node, aux).await,
                     HandedIn::Refused => error = Some(AuxAnswer::Judged(false)),
                     HandedIn::Error { code, message } => {
                         error = error.or(Some(AuxAnswer::Error { code, message }));
@@ -195,14 +211,17 @@ impl Relay {
                     }
                 }
                 (error, silence) => {
-                    self.explain(&aux).await;
+                    self.explain(aux).await;
                     let (chain, block) = (self.name(), aux.block);
                     let tried: Vec<_> = nodes.iter().map(|node| node.name()).collect();
                     tracing::error!(chain, %block, ?tried, ?error, silence, finding = aux.finding(), "solved work leads to no block");
                     let nobody = || "this chain has no node that could have issued it".to_owned();
                     let unreachable = AuxAnswer::Unreachable { message: silence.unwrap_or_else(nobody) };
-                    aux.tell(error.unwrap_or(unreachable));
-                    return self.journal.close(aux.key);
+                    if error.is_some() {
+                        // A node has spoken. Silence is no word: the next start hands it in again.
+                        self.journal.close(aux.key);
+                    }
+                    return aux.tell(error.unwrap_or(unreachable));
                 }
             }
             sleep(pause).await;
@@ -217,8 +236,8 @@ impl Relay {
         let judge = move || {
             let rules = relay.chain.aux_work()?;
             Some(match unhex(&judged.auxpow) {
-                Some(bytes) => rules.judge(&template, &bytes),
-                None => vec![Finding::error("auxpow-decode-failed", "hex digits", "something else")],
+                Ok(bytes) => rules.judge(&template, &bytes),
+                Err(error) => vec![Finding::error("auxpow-decode-failed", "hex digits", error)],
             })
         };
         match tokio::task::spawn_blocking(judge).await {
@@ -275,40 +294,43 @@ impl Relay {
         let mut pause = PAUSE.0;
         let bytes = loop {
             let call = rules.whole_block(block);
-            match node.client().call::<String>(call.method, call.params).await {
-                Ok(hex) => break unhex(&hex),
-                Err(RpcError::Rpc { code, message }) => {
-                    // It said that the proof holds, and does not have the block: it was too late to be kept.
-                    tracing::error!(chain, node = node.name(), %block, code, message, "the node took the work and does not have its block");
-                    aux.tell(AuxAnswer::Judged(false));
-                    return self.journal.close(aux.key);
-                }
-                Err(error) if aux.received_at.elapsed() < PERSIST => {
-                    tracing::warn!(chain, node = node.name(), %block, %error, "the block cannot be fetched yet");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE.1);
-                }
-                Err(error) => {
-                    tracing::error!(chain, node = node.name(), %block, %error, "the block could not be fetched");
-                    return aux.tell(AuxAnswer::Unreachable { message: error.to_string() });
-                }
+            let error = match node.client().call::<String>(call.method, call.params).await {
+                Ok(hex) => break unhex(&hex).ok(),
+                Err(error) => error,
+            };
+            if matches!(error, RpcError::Rpc { .. })
+                && let Ok(Position::Unknown | Position::Invalid) = position(node, block).await
+            {
+                tracing::error!(chain, node = node.name(), %block, %error, "the node took the work and does not have its block");
+                aux.tell(AuxAnswer::Judged(false));
+                return self.journal.close(aux.key);
             }
+            if aux.received_at.elapsed() >= PERSIST {
+                tracing::error!(chain, node = node.name(), %block, %error, "the block could not be fetched; the next start tries again");
+                return aux.tell(AuxAnswer::Unreachable { message: error.to_string() });
+            }
+            tracing::warn!(chain, node = node.name(), %block, %error, "the block cannot be fetched yet");
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
         };
         let named = |bytes: &Bytes| {
             let header = bytes.first_chunk().map(|fixed| wire::Header::new(*fixed));
             header.is_some_and(|header| self.chain.block_hash(&header) == block)
         };
         let Some(bytes) = bytes.filter(named) else {
-            tracing::error!(chain, node = node.name(), %block, "what the node calls the block is another one");
-            aux.tell(AuxAnswer::Error { code: -1, message: "the node's block is another one".into() });
-            return;
+            tracing::error!(chain, node = node.name(), %block, "what the node calls the block is another one; the next start tries again");
+            return aux
+                .tell(AuxAnswer::Error { code: -1, message: "the node's block is another one".into() });
         };
         let mut submission = Submission::own(Source::FrontDoor, bytes);
         submission.received_at = aux.received_at;
         let delivery = self.submit(submission);
-        // From here on the block itself is in the journal.
-        self.journal.close(aux.key);
         aux.tell(AuxAnswer::Judged(stands(&delivery).await));
+        // The proof is needed until the block itself is on disk, or some node has it for good.
+        delivery
+            .until(|state| matches!(state.journal, JournalState::Durable { .. }) || state.is_done())
+            .await;
+        self.journal.close(aux.key);
     }
 }
 
@@ -322,10 +344,4 @@ impl AuxDelivery {
     pub fn finding(&self) -> Option<String> {
         self.findings.get()?.first().map(ToString::to_string)
     }
-}
-
-fn unhex(hex: &str) -> Option<Bytes> {
-    let mut bytes = vec![0; hex.len() / 2];
-    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).ok()?;
-    Some(bytes.into())
 }

@@ -405,10 +405,11 @@ impl State {
         !self.nodes.is_empty() && self.is_judged_for_good() && self.nodes.iter().all(refused)
     }
 
-    /// Whether the journal may let go of the block: a node has it, or none will ever take it, or the chain has spoken.
+    /// Whether the journal may let go of the block: a node has it, or none will ever take it, or it is in the chain for
+    /// good. That it is dead, by the word of one node, is no reason to keep it from another that has not answered.
     /// Without nodes, a peer's proof stands for a node's.
     pub(crate) fn is_done(&self) -> bool {
-        if self.fate.is_some() {
+        if matches!(self.fate, Some(Fate::Final { .. })) {
             return true;
         }
         let has = |node: &NodeVerdict| {

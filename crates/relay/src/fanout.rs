@@ -50,6 +50,11 @@ impl Relay {
             return Vec::new();
         }
         self.shelve(block);
+        if self.judge_fate(delivery) {
+            // A lock came in between, and looked for the block where it was not yet.
+            self.shelf.lock().remove(&block.hash);
+            return Vec::new();
+        }
         self.withdraw_superseded(delivery, block);
         let parent_known = {
             let headers = self.headers.lock();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chain::{Finality, Finding, Lock, NodeError};
+use chain::{Finality, Finding, Lock, NodeError, NodeReply};
 use net::Plan;
 use protocol::{
     delivery::WithheldReason,
@@ -21,10 +21,16 @@ use serde_json::Value;
 use tokio::time::sleep;
 use wire::{BlockHash, InvItem, Message};
 
-use crate::{Delivery, Node, NodeHealth, Peer, PeerNotice, Relay, delivery::Fate};
+use crate::{Delivery, Node, NodeHealth, Peer, PeerNotice, Relay, Source, delivery::Fate};
 
 /// The shortest time between two questions to a node, whatever peers say.
 const AT_MOST_EVERY: Duration = Duration::from_millis(200);
+
+/// How many blocks a peer may be behind a lock and still be told of it.
+const KEEPS_UP: u32 = 8;
+
+/// How many faults a connection survives that only the relay can see.
+const FAULTS: u32 = 8;
 
 /// How often a node is asked while a block of ours waits for the chain's last word, and while none does.
 const SCHEDULE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
@@ -40,7 +46,10 @@ impl Relay {
             hints.mark_unchanged();
             self.ask_for_lock(finality, &node, &mut complaint).await;
             sleep(AT_MOST_EVERY).await;
-            let awaited = self.live().iter().any(|delivery| delivery.read(|state| state.fate.is_none()));
+            let awaited = |delivery: &Arc<Delivery>| {
+                delivery.read(|state| state.fate.is_none() && !state.is_refused_for_good())
+            };
+            let awaited = self.live().iter().any(awaited);
             tokio::select! {
                 // The sender is the relay's own, and we hold the relay.
                 _ = hints.changed() => {}
@@ -71,9 +80,8 @@ impl Relay {
             return;
         }
         let call = finality.call();
-        let reply = match node.client().call::<Value>(call.method, call.params).await {
-            Ok(value) => Ok(value),
-            Err(RpcError::Rpc { code, message }) => Err(NodeError { code, message }),
+        let reply = match answer_of(node.client().call::<Value>(call.method, call.params).await) {
+            Ok(reply) => reply,
             Err(error) => {
                 self.metrics.node_error(node.name(), error.kind());
                 tracing::debug!(chain = self.name(), node = node.name(), %error, "no word about what is final");
@@ -106,28 +114,23 @@ impl Relay {
     /// A node of ours says that a block is locked.
     async fn locked(self: &Arc<Self>, finality: &dyn Finality, node: &Arc<Node>, lock: Lock) {
         self.metrics.node_final_height(node.name(), lock.height as usize);
-        if self.newest_lock().is_some_and(|(known, _)| known == lock) {
-            return;
-        }
-        if !self.headers.lock().contains(&lock.block) {
-            // A node can know that a block is locked before it has the block.
-            match self.find_block(node, lock.block).await {
-                Ok(()) => self.view_changed(),
-                Err(error) => {
-                    tracing::debug!(chain = self.name(), node = node.name(), %error, "no header of the locked block");
-                }
+        // A node can know that a block is locked before it has the block, and can stop to follow a lock.
+        let followed = match self.find_block(node, lock.block).await {
+            Ok(place) => place.is_active(),
+            Err(error) => {
+                tracing::debug!(chain = self.name(), node = node.name(), %error, "where the locked block is cannot be told");
+                false
             }
-        }
+        };
         let confirmed = {
             let headers = self.headers.lock();
-            self.locks.lock().confirm(lock.clone(), node.name(), &headers)
+            self.locks.lock().confirm(lock.clone(), node.name(), followed, &headers)
         };
         let (chain, word, block, height) = (self.name(), finality.word(), lock.block, lock.height);
         match confirmed {
             Confirmed::Known => {}
             Confirmed::Contradiction => {
-                let known = self.newest_lock().map(|(lock, node)| format!("{node} says {}", lock.block));
-                tracing::error!(chain, node = node.name(), height, says = %block, known, "our nodes contradict each other about what is final");
+                tracing::error!(chain, node = node.name(), height, %block, "our nodes contradict each other about what is {word}: no block is held to be orphaned until they agree");
                 self.metrics.node_error(node.name(), "contradicting_lock");
             }
             Confirmed::Newer { forgers } => {
@@ -135,9 +138,21 @@ impl Relay {
                 for peer in forgers.into_iter().filter_map(|id| self.peers.get(id)) {
                     self.fault(&peer, "forged_lock");
                 }
-                self.judge_fates();
                 self.pass_on(finality, &lock, node);
             }
+        }
+        self.judge_fates();
+        self.forget_rivals(lock.block);
+    }
+
+    /// Once a lock kills its rivals, they leave the header view, and with it what is served to peers.
+    fn forget_rivals(&self, locked: BlockHash) {
+        let mut headers = self.headers.lock();
+        let Some(header) = headers.header(&locked).cloned() else { return };
+        // Any rival stands as this one does, which is none.
+        let rival = self.locks.lock().standing(BlockHash::ZERO, header.parent(), None, &headers);
+        if matches!(rival, Standing::Dead { .. }) {
+            headers.forget_rivals(&locked);
         }
     }
 
@@ -148,7 +163,9 @@ impl Relay {
         let plan = Arc::new(Plan::control(self.chain.params().magic, &inv));
         for peer in self.peers.ready().iter() {
             let is_source = peer.kind.is_own() && peer.name() == source.name();
-            if is_source || peer.is_observer() || self.locks.lock().is_holder(peer.id) {
+            // A peer that lags behind cannot check it, and takes that for its sender's fault (D quorumsman.cpp:688).
+            let lags = self.peer_height(peer).is_some_and(|theirs| theirs + KEEPS_UP < lock.height);
+            if is_source || lags || peer.is_observer() || self.locks.lock().is_holder(peer.id) {
                 continue;
             }
             match peer.lane.push(plan.clone()) {
@@ -194,15 +211,21 @@ impl Relay {
         });
         let dead = matches!(standing, Standing::Dead { .. });
         if !is_new {
-            return dead;
+            return delivery.read(|state| state.fate.as_ref().is_some_and(Fate::is_orphaned));
         }
+        // Once for each block that was on its way, not for each form of it nor for what was settled before.
+        let counts = delivery.read(|state| state.carries) && delivery.source != Source::Replay;
         if let Standing::Dead { by } = standing {
             tracing::error!(chain, %block, %by, ?after, "block is orphaned: another is {}", finality.word());
-            self.metrics.block_final("orphaned", after);
+            if counts {
+                self.metrics.block_final("orphaned", after);
+            }
             self.bury(finality, delivery, by);
         } else {
             tracing::info!(chain, %block, ?after, "block is {}", finality.word());
-            self.metrics.block_final(finality.word(), after);
+            if counts {
+                self.metrics.block_final(finality.word(), after);
+            }
         }
         self.close_if_done(delivery);
         dead
@@ -259,5 +282,21 @@ impl Relay {
         tracing::warn!(chain = self.name(), peer = peer.name(), kind, "peer misbehaves");
         self.metrics.peer_fault(kind);
         peer.notify(PeerNotice::Fault(kind));
+        if peer.count_fault() >= FAULTS && !peer.kind.is_own() {
+            tracing::warn!(chain = self.name(), peer = peer.name(), kind, "peer misbehaves too often");
+            peer.close();
+        }
+    }
+}
+
+/// A node's answer, which may be a no of its own.
+///
+/// # Errors
+/// When there was none.
+pub fn answer_of(answer: Result<Value, RpcError>) -> Result<NodeReply, RpcError> {
+    match answer {
+        Ok(value) => Ok(Ok(value)),
+        Err(RpcError::Rpc { code, message }) => Ok(Err(NodeError { code, message })),
+        Err(error) => Err(error),
     }
 }

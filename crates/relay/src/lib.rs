@@ -46,6 +46,7 @@ mod upkeep;
 
 pub use aux::{AuxAnswer, AuxDelivery};
 pub use delivery::{Acknowledge, Acknowledgement, Delivery, Goal};
+pub use finality::answer_of;
 pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
 pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec};

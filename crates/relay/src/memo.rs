@@ -42,27 +42,31 @@ pub(crate) fn key(chain: &str, what: &str, block: BlockHash, rest: &[u8]) -> Key
 
 impl Relay {
     /// Takes up again what the journal holds from the last run: a block is sent anew, solved work is handed in anew, and
-    /// who issued which work is known again. What cannot be understood is taken for a block: a node will say.
+    /// who issued which work is known again. What a newer version wrote stays where it is.
     pub fn replay(self: &Arc<Self>, entry: Entry) {
-        let memo = if entry.meta.is_empty() { None } else { serde_json::from_slice(&entry.meta).ok() };
-        let hash = |text: &str| text.parse::<BlockHash>().ok();
-        match memo {
-            Some(Memo::Issued { block, bits, height, issuer }) => {
-                if let Some(block) = hash(&block) {
-                    self.remember(Issued { template: AuxTemplate { block, bits, height }, issuer });
-                }
+        if entry.meta.is_empty() {
+            let delivery = self.submit(Submission::own(Source::Replay, entry.block));
+            let (chain, block) = (self.name(), delivery.block());
+            return tracing::warn!(chain, %block, "block from the journal is sent again");
+        }
+        if self.recall(&entry).is_none() {
+            let (chain, key) = (self.name(), entry.key);
+            tracing::error!(chain, %key, "the journal holds what this version cannot read; it stays there");
+        }
+    }
+
+    fn recall(self: &Arc<Self>, entry: &Entry) -> Option<()> {
+        match serde_json::from_slice(&entry.meta).ok()? {
+            Memo::Issued { block, bits, height, issuer } => {
+                let template = AuxTemplate { block: block.parse().ok()?, bits, height };
+                self.remember(Issued { template, issuer });
             }
-            Some(Memo::Solved { block }) => {
-                let auxpow = std::str::from_utf8(&entry.block).ok();
-                if let (Some(block), Some(auxpow)) = (hash(&block), auxpow) {
-                    tracing::warn!(chain = self.name(), %block, "solved work from the journal is handed in again");
-                    self.hand_in(block, auxpow);
-                }
-            }
-            None => {
-                let delivery = self.submit(Submission::own(Source::Replay, entry.block));
-                tracing::warn!(chain = self.name(), block = %delivery.block(), "block from the journal is sent again");
+            Memo::Solved { block } => {
+                let (block, auxpow) = (block.parse().ok()?, std::str::from_utf8(&entry.block).ok()?);
+                tracing::warn!(chain = self.name(), %block, "solved work from the journal is handed in again");
+                self.hand_in(block, auxpow);
             }
         }
+        Some(())
     }
 }

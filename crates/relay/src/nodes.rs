@@ -231,7 +231,8 @@ pub(crate) async fn position(node: &Node, block: BlockHash) -> Result<Position, 
     let tips: Vec<ChainTip> = node.client().call("getchaintips", json!([])).await?;
     Ok(match tips.iter().find(|tip| tip.hash == block).map(|tip| tip.status.as_str()) {
         Some("headers-only") => Position::Unknown,
-        Some("invalid") => Position::Invalid,
+        // What a final block forbids is as dead as what breaks a rule.
+        Some("invalid" | "conflicting") => Position::Invalid,
         Some("active") => Position::Active,
         // A tip with its body, or below the tip of a branch that was built on it.
         _ => Position::Side,

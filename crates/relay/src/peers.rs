@@ -99,6 +99,7 @@ pub struct Peer {
     ready: AtomicBool,
     observer: AtomicBool,
     score: AtomicU32,
+    faults: AtomicU32,
     info: Mutex<PeerInfo>,
     pub(crate) chain: Mutex<PeerChain>,
     /// Held while headers that it announced are looked into.
@@ -150,6 +151,11 @@ impl Peer {
     /// The book's score.
     pub fn score(&self) -> u32 {
         self.score.load(Relaxed)
+    }
+
+    /// Counts a fault; how many that makes on this connection.
+    pub(crate) fn count_fault(&self) -> u32 {
+        self.faults.fetch_add(1, Relaxed) + 1
     }
 
     /// Bytes that wait for it.
@@ -212,6 +218,7 @@ impl PeerTable {
             ready: AtomicBool::new(false),
             observer: AtomicBool::new(false),
             score: AtomicU32::new(spec.score),
+            faults: AtomicU32::new(0),
             info: Mutex::default(),
             chain: Mutex::default(),
             lesson: Arc::default(),

@@ -351,7 +351,9 @@ impl Relay {
         });
         delivery.update(|state| {
             state.canonical = canonical;
-            state.findings = inspection.findings;
+            // What was found out meanwhile (a lock that forbids it) stands behind what the block itself tells.
+            let later = std::mem::replace(&mut state.findings, inspection.findings);
+            state.findings.extend(later);
             state.height = block.as_ref().and_then(|block| block.height);
             state.merged_with = block.as_ref().and_then(|block| self.chain.parent_block(&block.header));
             state.block = block.clone();
@@ -378,9 +380,7 @@ impl Relay {
     /// Puts a sound block where peers can ask for it.
     pub(crate) fn shelve(&self, block: &Arc<IndexedBlock>) {
         self.shelf.lock().put(block.clone());
-        if let Ok(target) = chain::Target::from_compact(block.header.bits()) {
-            self.headers.lock().insert(block.hash, block.header.clone(), target.work());
-        }
+        self.admit(&mut self.headers.lock(), block.hash, block.header.clone());
     }
 
     /// The chain's actors have crashed. A delivery that was running at two crashes may be their cause: it goes to the

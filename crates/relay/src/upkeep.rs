@@ -112,7 +112,8 @@ impl Relay {
         self.live.lock().retain(|delivery| {
             let age = delivery.since_received();
             let done = delivery.read(|state| {
-                state.summed_up && state.is_judged_for_good() && (state.fate.is_some() || !finality)
+                let spoken = state.fate.is_some() || !finality || state.is_refused_for_good();
+                state.summed_up && state.is_judged_for_good() && spoken
             });
             let stays = if done { age < LINGER } else { age < OLDEST };
             if !stays {

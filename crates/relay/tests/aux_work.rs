@@ -155,3 +155,17 @@ async fn who_issued_what_and_what_was_solved_survive_a_restart() {
     report(&delivery, |report| report.status == "accepted").await;
     assert_eq!((issuer.proofs(), other.proofs()), (vec!["c0ffee".into()], vec![]));
 }
+
+#[tokio::test]
+async fn a_block_that_its_node_cannot_give_just_now_is_fetched_later() {
+    let (blocks, block, template) = issued();
+    let issuer = FakeNode::start("a", &blocks, None);
+    issuer.issued(Solved::Block(block.clone()));
+    issuer.will(Verdict::Say("duplicate"));
+    issuer.fail_to_give(2);
+    let world = World::composed(&[&issuer]).await;
+    world.relay.note_issued(template, "a");
+    assert!(matches!(answer(&world, &block).await, AuxAnswer::Judged(true)));
+    let delivery = delivery(&world, &block).await;
+    report(&delivery, |report| report.status == "accepted").await;
+}

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use relay::{PeerNotice, Report};
 use support::{
@@ -9,7 +11,7 @@ use support::{
     on, outcome, report, settled,
 };
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
-use wire::{Command, InvItem, Message};
+use wire::{BlockHash, Command, GetHeaders, InvItem, Message};
 
 /// A chain of heights 0 to 4, and the block on it that our pool finds.
 fn found() -> (Vec<Block>, Block) {
@@ -48,6 +50,16 @@ fn no_fault(notices: &mut UnboundedReceiver<PeerNotice>) {
     while let Ok(notice) = notices.try_recv() {
         assert!(!matches!(notice, PeerNotice::Fault(_)), "{notice:?}");
     }
+}
+
+/// Waits for something that nobody is told of.
+async fn until(holds: impl Fn() -> bool) {
+    let looking = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, looking).await.expect("it holds in time");
 }
 
 fn told(peer: &FakePeer, lock: &Bytes) -> usize {
@@ -130,8 +142,14 @@ async fn a_lock_of_a_rival_makes_our_block_dead_and_nobody_gets_it_any_more() {
     let delivery = world.submit(&block.bytes);
     report(&delivery, |report| outcome(report, &peer) == Some("processed_unproven")).await;
 
+    // The node hears of the lock before it has the block: it does not follow it yet, and nothing is lost to hearsay.
+    let lock = clsig(&rival, 5, 1);
+    node.lock(&lock);
+    offer(&peer, &lock).await;
+    until(|| world.relay.newest_lock().is_some()).await;
+    let before = delivery.report("litecoin");
+    assert_eq!((state(&before), before.kept_off_p2p), ("awaited", None));
     node.learn(&rival);
-    node.lock(&clsig(&rival, 5, 1));
     let report = report(&delivery, |report| state(report) == "orphaned").await;
     assert_eq!(report.finality.expect("a last word").by, Some(rival.hash.to_string()));
     assert_eq!((report.findings[0].check, report.kept_off_p2p), ("bad-chainlock", Some("finding")));
@@ -208,4 +226,39 @@ async fn a_lock_makes_final_all_that_it_is_built_on() {
     for delivery in [&first, &second] {
         report(delivery, |report| state(report) == "chainlocked").await;
     }
+}
+
+#[tokio::test]
+async fn a_dead_block_stays_out_of_the_chain_that_is_served_though_a_node_still_has_it_as_its_tip() {
+    let (blocks, block) = found();
+    let rival = on(blocks[4].hash, 5, 2);
+    let with = |tip: &Block| blocks.iter().chain([tip]).cloned().collect::<Vec<_>>();
+    let ahead = FakeNode::start("a", &with(&rival), None);
+    let behind = FakeNode::backup("b", &with(&block));
+    ahead.lock(&clsig(&rival, 5, 1));
+    let world = World::with_locks(&[&ahead, &behind]).await;
+    until(|| world.relay.newest_lock().is_some() && world.relay.tip() == Some((rival.hash, 5))).await;
+    world.relay.poll_node(&behind.node).await;
+    assert_eq!(world.relay.tip(), Some((rival.hash, 5)));
+    let peer = world.peers(1, Manner::Accept, 5).await.remove(0);
+    let question = GetHeaders { protocol: 70_017, locator: vec![blocks[4].hash], stop: BlockHash::ZERO };
+    peer.say(Message::GetHeaders(question));
+    peer.until(|messages| messages.contains(&Message::Headers(vec![rival.header.clone()]))).await;
+}
+
+#[tokio::test]
+async fn the_journal_keeps_a_dead_block_for_the_node_that_has_not_answered() {
+    let (blocks, block) = found();
+    let rival = on(blocks[4].hash, 5, 2);
+    let active = blocks.iter().chain([&rival]).cloned().collect::<Vec<_>>();
+    let (node, other) = (FakeNode::start("a", &active, None), FakeNode::backup("b", &blocks));
+    node.lock(&clsig(&rival, 5, 1));
+    node.will(Verdict::Say("bad-chainlock"));
+    other.will(Verdict::Hang);
+    let world = World::with_locks(&[&node, &other]).await;
+    let delivery = world.submit(&block.bytes);
+    report(&delivery, |report| state(report) == "orphaned" && report.nodes[0].judgement == Some("refused"))
+        .await;
+    assert!(delivery.acknowledgement().await.durable);
+    assert_eq!(world.journal.health().open_blocks, 1);
 }

@@ -151,12 +151,12 @@ impl Session {
         }
     }
 
-    /// The peer does what no honest daemon does. Like what cannot be understood, it is borne until it becomes a habit.
-    fn fault(&mut self, kind: &'static str) {
+    /// The peer does what no honest daemon does.
+    fn fault(&mut self, kind: &'static str, now: Instant) {
+        let State::Ready(steady) = &mut self.state else { return };
+        let borne = steady.faults.take(now);
         self.emit(Event::Fault { kind });
-        if let State::Ready(steady) = &mut self.state
-            && steady.count_fault()
-        {
+        if !borne {
             self.hang_up(Disconnect::Faults { kind });
         }
     }

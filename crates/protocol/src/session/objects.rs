@@ -9,10 +9,13 @@ use std::{collections::VecDeque, time::Instant};
 use bytes::Bytes;
 use wire::{InvItem, Message, sha256d};
 
-use super::{Event, Session, Shelf, State, serve::Allowance};
+use super::{
+    Event, Session, Shelf, State,
+    serve::{Allowance, OBJECTS},
+};
 
-/// How many objects may be on their way to us at a time.
-const AWAITED: usize = 8;
+/// How many objects may be on their way to us at a time: all that a peer may announce at once.
+const AWAITED: usize = OBJECTS as usize;
 
 /// What was asked for and has not come.
 pub(super) struct Awaited {
@@ -65,20 +68,28 @@ impl Session {
             self.send(Message::GetData(wanted));
         }
         if flood {
-            self.fault("object_flood");
+            self.fault("object_flood", now);
         }
     }
 
     /// An object has come. What nobody asked for is not looked at: no daemon pushes one.
-    pub(super) fn object_arrived(&mut self, payload: Bytes, max_len: usize) {
+    pub(super) fn object_arrived(&mut self, payload: Bytes, max_len: usize, now: Instant) {
         if payload.len() > max_len {
-            return self.fault("object_too_long");
+            return self.fault("object_too_long", now);
         }
         let State::Ready(steady) = &mut self.state else { return };
         if steady.objects.take(&sha256d(&payload)) {
             self.emit(Event::Object { payload });
         } else {
-            self.fault("unasked_for");
+            self.fault("unasked_for", now);
+        }
+    }
+
+    /// What was asked for will not come: the peer has it no more.
+    pub(super) fn objects_missing(&mut self, items: &[InvItem]) {
+        let (Some(kind), State::Ready(steady)) = (self.object, &mut self.state) else { return };
+        for item in items.iter().filter(|item| item.kind == kind.inv).take(AWAITED) {
+            steady.objects.take(&item.hash);
         }
     }
 

@@ -19,11 +19,14 @@ pub(super) struct Steady {
     asked: Option<Instant>,
     /// What was named in the last question for headers, while its answer is awaited.
     awaited: Option<Vec<BlockHash>>,
+    /// What the last answer followed that followed nothing we know.
+    stranger: Option<BlockHash>,
     /// What could not be asked yet: it was too early to ask again, or we knew no chain to ask about.
     wanted: Option<Question>,
     pub(super) served: Allowance,
     pub(super) headers_served: Allowance,
     pub(super) objects: Awaited,
+    pub(super) faults: Allowance,
 }
 
 /// Why to ask a peer for headers.
@@ -47,10 +50,12 @@ impl Steady {
             garbage: 0,
             asked: None,
             awaited: None,
+            stranger: None,
             wanted: None,
             served: Allowance::of_bodies(now),
             headers_served: Allowance::of_headers(now),
             objects: Awaited::new(now),
+            faults: Allowance::of_faults(now),
         }
     }
 
@@ -58,13 +63,6 @@ impl Steady {
     pub(super) fn count_garbage(&mut self) -> bool {
         self.garbage += 1;
         self.garbage >= GARBAGE_LIMIT
-    }
-
-    /// The same for a message that could be read and should not have been sent: it counts double, since being readable
-    /// has forgiven one.
-    pub(super) fn count_fault(&mut self) -> bool {
-        self.garbage += 1;
-        self.count_garbage()
     }
 }
 
@@ -100,6 +98,7 @@ impl Session {
             Message::GetData(items) => self.serve_data(&items, shelf, now),
             Message::GetBlockTxn(request) => self.serve_transactions(request, shelf, now),
             Message::GetHeaders(request) => self.serve_headers(&request, shelf, now),
+            Message::NotFound(items) => self.objects_missing(&items),
             Message::SendCompact(offer) => {
                 self.emit(Event::OffersCompact { announce: offer.announce, version: offer.version });
             }
@@ -109,8 +108,8 @@ impl Session {
                 }
             }
             Message::Unknown { command, payload } => match self.object {
-                Some(kind) if kind.command == command => self.object_arrived(payload, kind.max_len),
-                _ if self.policy.never_asked_for.contains(&command) => self.fault("unasked_for"),
+                Some(kind) if kind.command == command => self.object_arrived(payload, kind.max_len, now),
+                _ if self.policy.never_asked_for.contains(&command) => self.fault("unasked_for", now),
                 _ => {}
             },
             // Addresses come with the peer book's gossip; transactions and filters are not a block relay's business; a second `version` costs its sender a point and us nothing.
@@ -139,13 +138,25 @@ impl Session {
         self.send(Message::GetHeaders(GetHeaders { protocol, locator, stop: BlockHash::ZERO }));
     }
 
-    /// The block that shows that a peer is on another chain, which may have our magic: its answer to our question does
-    /// not follow any of the blocks that the question named, of which the last is genesis.
+    /// The block that shows that a peer is on another chain, which may have our magic: its answers to our questions do
+    /// not follow any of the blocks that the questions named, of which the last is genesis, but its own genesis.
+    ///
+    /// One such message may be an announcement that overtook the answer, of a block whose parent we have not heard of
+    /// yet. So the question is asked again: whoever is on our chain does not begin at the same strange block twice.
     fn foreign(&mut self, headers: &[Header], shelf: &dyn Shelf) -> Option<BlockHash> {
         let State::Ready(steady) = &mut self.state else { return None };
         let named = steady.awaited.take()?;
         let parent = headers.first()?.parent();
-        (!named.contains(&parent) && !shelf.knows(&parent)).then_some(parent)
+        if named.contains(&parent) || shelf.knows(&parent) {
+            steady.stranger = None;
+            return None;
+        }
+        if steady.stranger == Some(parent) {
+            return Some(parent);
+        }
+        steady.stranger = Some(parent);
+        steady.wanted = Some(Question::Tip);
+        None
     }
 
     fn pong(&mut self, nonce: u64, now: Instant) {

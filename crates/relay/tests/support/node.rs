@@ -64,6 +64,8 @@ struct State {
     aux: Option<Solved>,
     /// The proofs that were handed to it.
     proofs: Vec<String>,
+    /// How often it fails to give a block that it has.
+    fails_to_give: u32,
     /// It takes questions and answers none.
     silent: bool,
 }
@@ -135,6 +137,11 @@ impl FakeNode {
     /// What it makes of the next solved work. Without this, any work is unknown to it.
     pub(crate) fn issued(&self, solved: Solved) {
         self.state.lock().aux = Some(solved);
+    }
+
+    /// Fails so often to give a block that it has.
+    pub(crate) fn fail_to_give(&self, times: u32) {
+        self.state.lock().fails_to_give = times;
     }
 
     /// The proofs that were handed to it.
@@ -244,7 +251,11 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
         },
         "getblock" => {
             let hash: BlockHash = params[0].as_str().expect("a hash").parse().expect("a hash");
-            let state = state.lock();
+            let mut state = state.lock();
+            if state.fails_to_give > 0 {
+                state.fails_to_give -= 1;
+                return json!({ "result": null, "error": { "code": -1, "message": "busy" }, "id": call["id"] });
+            }
             let beside = state.beside.iter().chain(&state.active);
             beside
                 .into_iter()

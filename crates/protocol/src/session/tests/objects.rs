@@ -69,9 +69,40 @@ fn a_flood_is_fetched_as_far_as_an_honest_peer_would_go_and_ends_the_connection_
         events(outputs).iter().filter(|event| matches!(event, Event::ObjectAnnounced { .. })).count()
     };
     assert_eq!((announced(&outputs), outputs.last()), (16, Some(&fault("object_flood"))));
+    // All that was asked for may come.
+    for signature in 0..16 {
+        assert_eq!(talk.hear(clsig(&object(signature).0)).len(), 1);
+    }
     let rest: Vec<_> = (0..20).flat_map(|_| talk.hear(inv(ids(100)))).collect();
     assert_eq!(announced(&rest), 0);
     assert_eq!(hangs_up(&rest), Some(&Disconnect::Faults { kind: "object_flood" }));
+}
+
+#[test]
+fn faults_are_borne_a_few_times_and_chatter_in_between_forgives_none() {
+    let mut talk = ready();
+    let empty = clsig(&Bytes::new());
+    for _ in 0..8 {
+        assert_eq!(talk.hear(empty.clone()), [fault("unasked_for")]);
+        talk.hear(Message::Ping(1));
+    }
+    let last = talk.hear(empty.clone());
+    assert_eq!(hangs_up(&last), Some(&Disconnect::Faults { kind: "unasked_for" }));
+    // One a minute is borne for ever.
+    let mut talk = ready();
+    for _ in 0..100 {
+        talk.now += Duration::from_secs(60);
+        assert_eq!(talk.hear(empty.clone()), [fault("unasked_for")]);
+    }
+}
+
+#[test]
+fn what_a_peer_says_it_has_not_is_waited_for_no_longer() {
+    let mut talk = ready();
+    let (object, id) = object(1);
+    talk.hear(inv([id]));
+    talk.hear(Message::NotFound(vec![InvItem { kind: CLSIG, hash: id }]));
+    assert_eq!(talk.hear(clsig(&object)), [fault("unasked_for")]);
 }
 
 #[test]
