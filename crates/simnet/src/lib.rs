@@ -100,7 +100,7 @@ mod topology;
 pub use chainstate::{ChainState, Door, Verdict};
 pub use inspections::{Inspections, Judgement};
 pub use link::{Link, Pipe};
-pub use mint::{Flaw, Mint, Minted, Order, Parent};
+pub use mint::{AuxBlock, Flaw, Mint, Minted, Order, Parent, ParentBlock};
 pub use node::{ConnectionId, HangUp, Node, Output};
 pub use profile::Profile;
 pub use quorum::{Quorum, Roster};

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use common::{
-    CALLER, DAEMONS, DASH, Daemon, LITECOIN, Stage, accepted, caller, getheaders, hung_up, sent, unhex,
-    version, words,
+    CALLER, DAEMONS, DASH, DOGECOIN, Daemon, LITECOIN, Stage, accepted, caller, getheaders, hung_up, sent,
+    unhex, version, words,
 };
-use serde_json::Value;
-use simnet::{ConnectionId, Door, Flaw, HangUp, Order, Temperament, Verdict};
-use wire::{BlockHash, Command, Encode, FrameHeader, Header, Message};
+use serde_json::{Value, json};
+use simnet::{ConnectionId, Door, Flaw, HangUp, Order, Temperament, Verdict, rpc};
+use wire::{BlockHash, Command, Encode, FrameHeader, Header, Message, Reader};
 
 /// Any header that connects to nothing.
 fn stray(number: u8) -> Header {
@@ -137,6 +137,7 @@ fn provoke_each(daemon: Daemon) -> usize {
         outputs.extend(stage.settle());
         let recorded = case["node_disconnected"].as_bool().unwrap();
         assert_eq!(hung_up(&outputs).is_some(), recorded, "{}: {name}: {outputs:?}", daemon.folder);
+        assert_eq!(rejections(words(&outputs)), rejections(to_caller(&case["messages"])), "{name}");
         seen += 1;
     }
     seen
@@ -190,6 +191,8 @@ fn spoiled(stage: &mut Stage, case: &str) -> Option<Bytes> {
             }
             bytes.into()
         }
+        "auxpow: parent header pow above the target" => flawed(stage, Flaw::HighHash),
+        "auxpow: parent coinbase commits to another hash" => flawed(stage, Flaw::BrokenCommitment),
         _ => return None,
     })
 }
@@ -207,10 +210,16 @@ fn spoil_each(daemon: Daemon) -> usize {
     let mut seen = 0;
     for case in recording["cases"].as_array().unwrap() {
         let (name, via) = (case["case"].as_str().unwrap(), case["via"].as_str().unwrap());
-        let mut stage = daemon.ready(Temperament::Honest);
+        let mut stage = daemon.with_history(Temperament::Honest, 3);
+        if !via.starts_with("127.0.0.1") {
+            stage.from = "10.77.0.2:40000".parse().unwrap();
+        }
+        stage.shake_hands();
         let block = spoiled(&mut stage, name).unwrap_or_else(|| panic!("{name}: how?"));
         if via.contains("headers message") {
-            stage.say(Message::Headers(vec![Header::new(*block.first_chunk().unwrap())]));
+            let dialect = stage.profile.chain.dialect();
+            let header = Header::read(&mut Reader::new(&block), dialect).unwrap();
+            stage.say(Message::Headers(vec![header]));
         } else {
             stage.say(Message::Block(block.clone()));
         }
@@ -220,27 +229,41 @@ fn spoil_each(daemon: Daemon) -> usize {
         assert_eq!(hung_up(&outputs).is_some(), case["disconnected"].as_bool().unwrap(), "{context}");
         assert_eq!(!accepted(&outputs).is_empty(), case["tip_moved"].as_bool().unwrap(), "{context}");
         assert_eq!(sent(&outputs).contains(&&Message::Pong(5)), !case["pong_ms"].is_null(), "{context}");
-        let asked = to_sender(case).iter().any(|line| line.starts_with("getheaders"));
+        let recorded = to_caller(&case["to_sender"]);
+        assert_eq!(rejections(words(&outputs)), rejections(recorded.clone()), "{context}");
+        if let Some(points) = case["banscore"].as_u64() {
+            assert_eq!(u64::from(stage.node.peers()[0].points), points, "{context}");
+        }
+        if let Some(connects) = case["reconnect_from_same_address_ok"].as_bool() {
+            stage.node.connect(ConnectionId(2), stage.from, stage.now);
+            assert_eq!(hung_up(&stage.settle()).is_none(), connects, "{context}");
+            let banned = stage.node.banned(stage.now).count();
+            assert_eq!(banned, case["listbanned"].as_array().map_or(0, Vec::len), "{context}");
+        }
+        let asked = recorded.iter().any(|line| line.starts_with("getheaders"));
         assert_eq!(words(&outputs).contains(&"getheaders".into()), asked, "{context}");
         // What `submitblock` said to the same bytes afterwards.
         if let Some(body) = case["submitblock_same_bytes"]["body"].as_str() {
             let reply: Value = serde_json::from_str(body).unwrap();
-            let verdict = stage.node.submit(&block, stage.now);
-            let said = match verdict {
-                Verdict::Undecodable => None,
-                verdict => Some(verdict.word().map_or(Value::Null, Value::from)),
-            };
+            let params = json!([faster_hex::hex_string(&block)]);
+            let said = rpc::answer(&mut stage.node, "submitblock", &params, stage.now);
             let expected = reply["error"].is_null().then(|| reply["result"].clone());
-            assert_eq!(said, expected, "{context}");
+            assert_eq!(said.ok(), expected, "{context}");
         }
         seen += 1;
     }
     seen
 }
 
-/// The node's lines to the sender in a relay case, without times.
-fn to_sender(case: &Value) -> Vec<String> {
-    let lines = case["to_sender"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+/// What a node refuses, without the names of blocks.
+fn rejections(said: Vec<String>) -> Vec<String> {
+    let rejects = said.into_iter().filter(|said| said.starts_with("reject"));
+    rejects.filter_map(|said| said.split_once(" data=").map(|(said, _)| said.to_owned())).collect()
+}
+
+/// The node's lines to the caller, without times.
+fn to_caller(lines: &Value) -> Vec<String> {
+    let lines = lines.as_array().unwrap().iter().map(|line| line.as_str().unwrap());
     lines.filter_map(|line| line.split_once("<- ")).map(|(_, said)| said.to_owned()).collect()
 }
 
@@ -262,6 +285,14 @@ fn recorded_blocks_are_accepted_on_the_recorded_chain() {
         "block_with_quorum_commitment_type6.json",
         "block_20tx_dip3.json",
     ];
+    let dogecoin = [
+        "block_coinbase_only.json",
+        "block_20tx.json",
+        "block_auxpow_simple.json",
+        "block_auxpow_tree8_parent5tx.json",
+        "block_auxpow_by_node.json",
+    ];
+    accept_recorded(DOGECOIN, &dogecoin);
     accept_recorded(LITECOIN, &litecoin);
     accept_recorded(DASH, &dash);
 }
@@ -332,6 +363,38 @@ fn ten_orphans_end_a_connection_and_nine_do_not() {
     }
 }
 
+/// disconnect_cases.json of Dogecoin, "second verack"; protocol.md §2.3 and §2.6.
+#[test]
+fn a_dogecoin_node_counts_what_comes_too_early_or_twice_and_bans_strangers() {
+    let mut stage = DOGECOIN.ready(Temperament::Honest);
+    stage.say(Message::Verack);
+    let again = ["sendheaders", "sendcmpct announce=0 v=2", "sendcmpct announce=0 v=1"];
+    assert_eq!(words(&stage.settle()), again);
+    assert_eq!(stage.node.peers()[0].points, 0);
+
+    let mut stage = DOGECOIN.with_history(Temperament::Honest, 3);
+    stage.from = "10.77.0.2:40000".parse().unwrap();
+    stage.node.connect(ConnectionId(2), stage.from, stage.now);
+    stage.node.connect(CALLER, stage.from, stage.now);
+    stage.say(Message::SendHeaders);
+    stage.say(version(DOGECOIN.protocol, DOGECOIN.services));
+    stage.say(Message::SendAddrV2);
+    stage.say(version(DOGECOIN.protocol, DOGECOIN.services));
+    (0..96).for_each(|nonce| stage.say(Message::Ping(nonce)));
+    assert_eq!(stage.node.peers()[0].points, 99);
+    assert_eq!(hung_up(&stage.settle()), None);
+    stage.say(Message::GetAddr);
+    let reasons: Vec<_> = stage.settle().into_iter().filter_map(|output| hung_up(&[output])).collect();
+    assert_eq!(reasons, [HangUp::Misbehaving, HangUp::Banned], "the other connection from there too");
+    let day = Duration::from_secs(24 * 3600);
+    for (after, refused) in [(day - Duration::from_secs(1), true), (Duration::from_secs(1), false)] {
+        stage.now += after;
+        stage.node.connect(ConnectionId(stage.now.as_secs()), stage.from, stage.now);
+        assert_eq!(hung_up(&stage.settle()) == Some(HangUp::Banned), refused, "{after:?}");
+        stage.now -= Duration::from_millis(100);
+    }
+}
+
 /// What a node says and does must not depend on how TCP cuts the stream.
 #[test]
 fn a_stream_may_be_cut_anywhere() {
@@ -368,7 +431,7 @@ proptest::proptest! {
             "blocktxn", "sendcmpct", "ping", "pong", "getaddr", "addr", "notfound", "reject", "foobar", "clsig",
         ]),
         shaken: bool,
-        daemon in proptest::sample::select(vec![LITECOIN.folder, DASH.folder]),
+        daemon in proptest::sample::select(vec![LITECOIN.folder, DASH.folder, DOGECOIN.folder]),
         temperament in proptest::sample::select(Temperament::ALL.to_vec()),
     ) {
         let daemon = DAEMONS.into_iter().find(|other| other.folder == daemon).unwrap();
