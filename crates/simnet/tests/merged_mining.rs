@@ -62,10 +62,10 @@ fn blocks_are_merge_mined_from_the_height_on_at_which_the_chain_allows_it() {
 #[test]
 fn one_find_is_a_block_of_two_chains() {
     let mut dogecoin = stage();
-    let aux = aux(&mut dogecoin, &Order::default());
-    let (mut litecoin, parent) = litecoin_block(aux.commitment());
-    let block = aux.seal(&ParentBlock::from(&parent));
-    assert_eq!((block.hash, block.height), (aux.hash(), aux.height()));
+    let ours = aux(&mut dogecoin, &Order::default());
+    let (mut litecoin, parent) = litecoin_block(ours.commitment());
+    let block = ours.seal(&ParentBlock::from(&parent));
+    assert_eq!((block.hash, block.height), (ours.hash(), ours.height()));
     assert_eq!(dogecoin.profile.chain.parent_block(&block.header), Some(parent.hash));
     assert!(
         parent.coinbase_branch.len() > 3 && AuxPow::of(&block.header).unwrap().coinbase() == &parent.coinbase
@@ -74,16 +74,12 @@ fn one_find_is_a_block_of_two_chains() {
     assert!(dogecoin.node.submit(&block.bytes, dogecoin.now).is_connected());
 
     // The same parent does not stand for another block, nor one that commits to none.
-    let other = aux_of_same_shape(&mut dogecoin);
+    let other = aux(&mut dogecoin, &Order::default());
     let (_, uncommitted) = litecoin_block(&[]);
     for (aux, parent) in [(&other, &parent), (&other, &uncommitted)] {
         let block = aux.seal(&ParentBlock::from(parent));
         assert_eq!(dogecoin.node.submit(&block.bytes, dogecoin.now).word(), Some("high-hash"));
     }
-}
-
-fn aux_of_same_shape(stage: &mut Stage) -> AuxBlock {
-    aux(stage, &Order::default())
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub struct Profile {
     pub tells_height: bool,
     /// How it tells why it refuses a block, if it does (`reject`, BIP61): the code and the reason. Then it also tells that
     /// a message cannot be read, and the like.
-    pub rejects: Option<fn(&Verdict) -> (RejectCode, &str)>,
+    pub rejects: Option<Rejects>,
     /// Its word for a block whose parent it does not know.
     pub orphan: &'static str,
     /// How many points a refused block costs its sender; 100 end the connection. An orphan goes by the name
@@ -248,6 +248,9 @@ pub struct Locking {
     /// signature is not a point of BLS's curve, and lets it pass; here every signature can be read.)
     pub forged: u32,
 }
+
+/// The code and the reason of a `reject`.
+pub type Rejects = fn(&Verdict) -> (RejectCode, &str);
 
 /// What becomes of a call.
 pub type Answer = Result<Value, Fault>;

@@ -1,8 +1,7 @@
 //! A network of simulated nodes with real sockets.
 
 use std::{
-    collections::HashSet,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::TcpSocket,
     sync::{mpsc, watch},
     time::Instant,
 };
@@ -21,19 +20,19 @@ use tokio_util::{
 };
 use wire::{BlockHash, Header, Message};
 
-use super::{Member, PeerPlan, Plan, RpcAddress, WorldError, gossip::Gossip, host::Host, http::Server};
+use super::{
+    Member, Plan, RpcAddress, WorldError,
+    draft::{Draft, Port, drafts},
+    gossip::Gossip,
+    host::Host,
+    http::Server,
+};
 use crate::{
     AuxBlock, ChainState, Inspections, Mint, Minted, Node, Order, Parent, ParentBlock, Profile, Promise,
     Temperament, Verdict,
     quorum::{Ballot, Roster},
     topology::Topology,
 };
-
-/// How much the kernel takes for a node that stops reading, in bytes; Linux doubles it.
-const DEAF_BUFFER: u32 = 4096;
-
-/// How many connections may wait to be taken.
-const BACKLOG: u32 = 128;
 
 /// The best block of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,21 +76,6 @@ pub struct World {
     _ending: DropGuard,
     /// Of those who are down.
     _shut: Vec<TcpSocket>,
-}
-
-/// What is made of one entry of a plan.
-struct Draft {
-    plan: PeerPlan,
-    port: Port,
-    rpc: Option<(Port, RpcAddress)>,
-    p2p: SocketAddr,
-}
-
-/// A port of a member.
-enum Port {
-    Open(TcpListener),
-    /// Bound, so that nobody else gets it, and without a listener, so that it refuses.
-    Shut(TcpSocket),
 }
 
 impl World {
@@ -372,45 +356,6 @@ impl std::fmt::Debug for Host {
             .field("temperament", &self.temperament)
             .finish_non_exhaustive()
     }
-}
-
-/// Gives every entry of a plan its ports.
-fn drafts(peers: Vec<PeerPlan>, nodes: Vec<super::NodePlan>) -> Result<Vec<Draft>, WorldError> {
-    let mut names = HashSet::new();
-    let peers = peers.into_iter().map(|plan| (plan, None));
-    let nodes = nodes.into_iter().map(|node| {
-        let plan = PeerPlan { name: node.name, temperament: node.temperament, link: node.link };
-        (plan, Some(node.cookie_file))
-    });
-    let draft = |(plan, rpc): (PeerPlan, Option<Option<std::path::PathBuf>>)| {
-        if !names.insert(plan.name.clone()) {
-            return Err(WorldError::SameName(plan.name));
-        }
-        let bind = |source| WorldError::Bind { member: plan.name.clone(), source };
-        let is_down = plan.temperament == Temperament::Down;
-        let (port, p2p) = port(is_down, plan.temperament == Temperament::Deaf).map_err(bind)?;
-        let rpc = rpc.map(|cookie_file| {
-            let (port, address) = self::port(is_down, false)?;
-            let user = if cookie_file.is_some() { "__cookie__" } else { "pool" }.into();
-            let secret: [u8; 32] = rand::rng().random();
-            Ok((port, RpcAddress { address, user, password: faster_hex::hex_string(&secret), cookie_file }))
-        });
-        let rpc = rpc.transpose().map_err(bind)?;
-        Ok(Draft { plan, port, rpc, p2p })
-    };
-    peers.chain(nodes).map(draft).collect()
-}
-
-/// A port that the system chooses.
-fn port(is_down: bool, is_deaf: bool) -> std::io::Result<(Port, SocketAddr)> {
-    let socket = TcpSocket::new_v4()?;
-    if is_deaf {
-        socket.set_recv_buffer_size(DEAF_BUFFER)?;
-    }
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let address = socket.local_addr()?;
-    let port = if is_down { Port::Shut(socket) } else { Port::Open(socket.listen(BACKLOG)?) };
-    Ok((port, address))
 }
 
 fn unix_now() -> u32 {

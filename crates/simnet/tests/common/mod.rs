@@ -312,3 +312,15 @@ pub(crate) fn accepted(outputs: &[Output]) -> Vec<BlockHash> {
     };
     outputs.iter().filter_map(block).collect()
 }
+
+/// What a node refuses, without the names of blocks.
+pub(crate) fn rejections(said: Vec<String>) -> Vec<String> {
+    let rejects = said.into_iter().filter(|said| said.starts_with("reject"));
+    rejects.filter_map(|said| said.split_once(" data=").map(|(said, _)| said.to_owned())).collect()
+}
+
+/// The node's lines to the caller, without times.
+pub(crate) fn to_caller(lines: &Value) -> Vec<String> {
+    let lines = lines.as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+    lines.filter_map(|line| line.split_once("<- ")).map(|(_, said)| said.to_owned()).collect()
+}
