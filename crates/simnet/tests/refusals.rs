@@ -159,6 +159,17 @@ fn a_dogecoin_node_counts_what_comes_too_early_or_twice_and_bans_strangers() {
     stage.say(Message::GetAddr);
     let reasons: Vec<_> = stage.settle().into_iter().filter_map(|output| hung_up(&[output])).collect();
     assert_eq!(reasons, [HangUp::Misbehaving, HangUp::Banned], "the other connection from there too");
+    let recording = DOGECOIN.recording("relay_invalid_blocks.json");
+    let cases = recording["cases"].as_array().unwrap().iter();
+    let recorded = cases.filter_map(|case| case["listbanned"].get(0)).next().unwrap();
+    let listed = rpc::answer(&mut stage.node, "listbanned", &json!([]), stage.now).unwrap();
+    assert_eq!(
+        (&listed[0]["address"], &listed[0]["ban_reason"]),
+        (&recorded["address"], &recorded["ban_reason"])
+    );
+    let length = |ban: &Value| ban["banned_until"].as_u64().unwrap() - ban["ban_created"].as_u64().unwrap();
+    assert_eq!(length(&listed[0]), length(recorded));
+
     let day = Duration::from_secs(24 * 3600);
     for (after, refused) in [(day - Duration::from_secs(1), true), (Duration::from_secs(1), false)] {
         stage.now += after;

@@ -308,13 +308,21 @@ fn no_body_makes_a_node_panic() {
         let (status, _) = ask(&mut stage, body);
         assert!([200, 400, 404, 500].contains(&status), "{body}: {status}");
     }
+    let params = [json!([]), json!([null]), json!([-1]), json!(["zz"]), json!([{}]), json!({}), json!("x")];
     for method in ["getblockheader", "getblock", "getblockhash", "submitblock", "getblocktemplate"] {
-        for params in
-            [json!([]), json!([null]), json!([-1]), json!(["zz"]), json!([{}]), json!({}), json!("x")]
-        {
-            let (status, _) = call(&mut stage, method, &params);
+        for params in &params {
+            let (status, _) = call(&mut stage, method, params);
             assert_eq!(status, 500, "{method} {params}");
         }
+    }
+    let mut dogecoin = stage_of(DOGECOIN);
+    let pairs = [json!([null, null]), json!(["zz", "zz"]), json!([0, {}]), json!(["", ""])];
+    for (method, params) in ["createauxblock", "submitauxblock", "submitblock", "getblock"]
+        .iter()
+        .flat_map(|method| params.iter().chain(&pairs).map(move |params| (method, params)))
+    {
+        let (status, _) = call(&mut dogecoin, method, params);
+        assert_eq!(status, 500, "{method} {params}");
     }
     assert_eq!(stage.now, Duration::from_millis(100));
 }
