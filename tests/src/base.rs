@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::litecoind::{self, Litecoind, Options};
+use crate::daemon::{Daemon, Options, Program};
+use crate::dashd::DASHD;
+use crate::litecoind::LITECOIND;
+use crate::masternode;
 use crate::scratch;
 
 /// Name of the wallet that owns a base chain's coinbase outputs.
@@ -14,9 +17,9 @@ pub(crate) const WALLET: &str = "miner";
 /// Part of the cache's name; to be raised when the way a chain is made changes.
 const RECIPE: u32 = 1;
 
-/// A chain that a node starts with, mined to the wallet of whoever starts with one.
+/// A chain that a node starts with; where its program has a wallet, mined to that of whoever starts with one.
 ///
-/// Making it takes seconds, so it is done once for each version of litecoind and kept as a data directory in
+/// Making it takes seconds, so it is done once for each version of the program and kept as a data directory in
 /// `target/tmp`. Two test processes that need it at the same moment take turns by a file lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Base {
@@ -28,14 +31,30 @@ pub enum Base {
     /// Block 432 must hold a peg-in: without one its HogEx has no input, and litecoind refuses to mine it
     /// (`bad-txns-vin-empty`, seen with 0.21.2.1). From then on each block spends the previous HogEx.
     Mweb,
+    /// 441 blocks of Dash: DIP3, V20 and the masternodes' share are in force from 432, so that a coinbase is of
+    /// type 5. The next block, 442, holds quorum commitments (three, and null); those behind it have a coinbase only.
+    Dip3,
+    /// 526 blocks of Dash on which there is a masternode that signs ChainLocks; see [`masternode`](crate::masternode).
+    /// Every block up to 537 holds a coinbase only.
+    ChainLocks,
 }
 
 impl Base {
+    /// The program whose chain it is.
+    pub fn program(self) -> &'static Program {
+        match self {
+            Self::Segwit | Self::Mweb => &LITECOIND,
+            Self::Dip3 | Self::ChainLocks => &DASHD,
+        }
+    }
+
     /// Height of the chain's last block.
     pub fn height(self) -> u64 {
         match self {
             Self::Segwit => 110,
             Self::Mweb => 433,
+            Self::Dip3 => 441,
+            Self::ChainLocks => 526,
         }
     }
 
@@ -47,7 +66,7 @@ impl Base {
     fn cached(self) -> PathBuf {
         let root = scratch::root().join("base-chains");
         fs::create_dir_all(&root).unwrap_or_else(|e| panic!("cannot create {}: {e}", root.display()));
-        let done = root.join(format!("{}-{self:?}-{RECIPE}", litecoind::version()));
+        let done = root.join(format!("{}-{self:?}-{RECIPE}", self.program().version()));
         let lock = File::create(done.with_extension("lock")).expect("a lock file can be created");
         lock.lock().expect("a file can be locked");
         if !done.exists() {
@@ -61,8 +80,28 @@ impl Base {
     }
 
     fn make(self, target: &Path) {
-        let mut node =
-            Litecoind::start(Options { name: format!("{self:?} base"), wallet: true, ..Options::default() });
+        let name = format!("{self:?} base");
+        let args = if self == Self::ChainLocks { masternode::args_of_founder() } else { Vec::new() };
+        let mut node = Daemon::start(Options {
+            name,
+            program: self.program(),
+            wallet: true,
+            args,
+            ..Options::default()
+        });
+        match self {
+            Self::Segwit | Self::Mweb => self.mine_to_wallet(&node),
+            Self::Dip3 => {
+                node.mine(441);
+            }
+            Self::ChainLocks => masternode::found(&node),
+        }
+        assert_eq!(node.height(), self.height());
+        node.stop();
+        copy(&node.data_dir().join("regtest"), &target.join("regtest"));
+    }
+
+    fn mine_to_wallet(self, node: &Daemon) {
         let address = node.must("getnewaddress", json!(["", "bech32"]));
         let mine = |count: u64| node.must("generatetoaddress", json!([count, address]));
         if self == Self::Mweb {
@@ -71,9 +110,6 @@ impl Base {
             node.must("sendtoaddress", json!([mweb, 10]));
         }
         mine(self.height() - node.height());
-        assert_eq!(node.height(), self.height());
-        node.stop();
-        copy(&node.data_dir().join("regtest"), &target.join("regtest"));
     }
 }
 

@@ -31,7 +31,7 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// A running `blockcast run`. Dropping it kills it, prints its log if the test is failing, and removes its files.
 ///
 /// ```text
-///   DIR/config/      blockcast.toml, chains/litecoin.toml, secrets/
+///   DIR/config/      blockcast.toml, chains/CHAIN.toml, secrets/
 ///   DIR/data/        data_dir: survives a restart
 ///   DIR/log          standard output and standard error of all its runs
 ///   DIR/strace       if asked for
@@ -168,7 +168,7 @@ impl Blockcast {
     #[track_caller]
     pub fn post_block(&self, block: &Block, query: &str) -> Reply {
         let mark = if query.is_empty() { "" } else { "?" };
-        let path = format!("/api/v1/chains/litecoin/blocks{mark}{query}");
+        let path = format!("/api/v1/chains/{}/blocks{mark}{query}", self.setup.chain);
         self.post(&path, "application/octet-stream", &block.bytes)
     }
 

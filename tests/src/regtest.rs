@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::base::Base;
-use crate::litecoind::{Litecoind, Options};
+use crate::daemon::{Daemon, Options};
 use crate::template::Template;
 use crate::wait::eventually;
 
@@ -27,23 +27,23 @@ pub const PROPAGATION: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Regtest {
     /// The pool's own node: RPC and P2P.
-    pub ours: Litecoind,
+    pub ours: Daemon,
     /// Peers that are connected to nobody of ours.
-    pub plain: [Litecoind; 2],
+    pub plain: [Daemon; 2],
     /// Connected to `plain[1]` only; has a wallet.
-    pub observer: Litecoind,
+    pub observer: Daemon,
 }
 
 impl Regtest {
     /// Starts the nodes on a base chain, all at once.
     ///
     /// # Panics
-    /// When a node does not come up; see [`Litecoind::start`].
+    /// When a node does not come up; see [`Daemon::start`].
     #[track_caller]
     pub fn start(base: Base) -> Self {
         let start = |name: &str| {
             let wallet = name == "observer";
-            Litecoind::start(Options { name: name.into(), base: Some(base), wallet, ..Options::default() })
+            Daemon::start(Options { name: name.into(), base: Some(base), wallet, ..Options::default() })
         };
         let [ours, plain_0, plain_1, observer] = thread::scope(|scope| {
             ["ours", "plain 0", "plain 1", "observer"]
@@ -55,14 +55,14 @@ impl Regtest {
     }
 
     /// All four, `ours` first and the observer last.
-    pub fn nodes(&self) -> [&Litecoind; 4] {
+    pub fn nodes(&self) -> [&Daemon; 4] {
         [&self.ours, &self.plain[0], &self.plain[1], &self.observer]
     }
 
     /// The tips of the four, in the order of [`Regtest::nodes`].
     #[track_caller]
     pub fn tips(&self) -> [String; 4] {
-        self.nodes().map(Litecoind::tip)
+        self.nodes().map(Daemon::tip)
     }
 
     /// Waits until this block is the tip of all four.

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::litecoind::Litecoind;
+use crate::daemon::Daemon;
+use crate::litecoind::LITECOIND;
 use crate::regtest::Regtest;
 use crate::rpc::Auth;
 
@@ -33,7 +34,7 @@ pub struct Node {
 
 impl Node {
     /// A primary node with RPC and P2P.
-    pub fn of(name: &str, node: &Litecoind) -> Self {
+    pub fn of(name: &str, node: &Daemon) -> Self {
         Self {
             name: name.into(),
             role: "primary".into(),
@@ -69,16 +70,18 @@ pub struct Peer {
 
 impl Peer {
     /// A peer of this priority that is described by the node's name.
-    pub fn of(node: &Litecoind, priority: &str) -> Self {
+    pub fn of(node: &Daemon, priority: &str) -> Self {
         Self { address: node.p2p_addr(), priority: priority.into(), description: node.name().into() }
     }
 }
 
-/// The configuration of one Litecoin chain on regtest, and how the program is run.
+/// The configuration of one chain on regtest, and how the program is run.
 ///
 /// All fields are public; start from [`Setup::of`] or `Setup::default()` and change what the test is about.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// Which rules, such as `litecoin`; also the name of the chain's file.
+    pub chain: String,
     /// Our own nodes.
     pub nodes: Vec<Node>,
     /// Fixed peers. Discovery is always off: a test must not depend on who else is there.
@@ -89,7 +92,7 @@ pub struct Setup {
     pub deny: Vec<String>,
     /// Lines at the end of `blockcast.toml`, with their own `[table]` headings.
     pub more_main: String,
-    /// Lines at the end of `chains/litecoin.toml`, with their own `[table]` headings.
+    /// Lines at the end of `chains/CHAIN.toml`, with their own `[table]` headings.
     pub more_chain: String,
     /// Additions to the environment, such as `RUST_BACKTRACE`.
     pub env: Vec<(String, String)>,
@@ -101,9 +104,10 @@ pub struct Setup {
 }
 
 impl Default for Setup {
-    /// No nodes and no peers; one observer, if there were peers.
+    /// Litecoin without nodes and peers; one observer, if there were peers.
     fn default() -> Self {
         Self {
+            chain: LITECOIND.chain.into(),
             nodes: Vec::new(),
             peers: Vec::new(),
             observers: 1,
@@ -123,13 +127,14 @@ impl Setup {
     pub fn of(net: &Regtest) -> Self {
         let [first, second] = &net.plain;
         Self {
+            chain: net.ours.program().chain.into(),
             nodes: vec![Node::of("a", &net.ours)],
             peers: vec![Peer::of(first, "high"), Peer::of(second, "high"), Peer::of(&net.observer, "normal")],
             ..Self::default()
         }
     }
 
-    /// Writes the configuration directory: `blockcast.toml`, `chains/litecoin.toml`, and `secrets/` beside them.
+    /// Writes the configuration directory: `blockcast.toml`, `chains/CHAIN.toml`, and `secrets/` beside them.
     pub(crate) fn write(&self, config: &Path, data_dir: &Path, http: SocketAddr, front_door: SocketAddr) {
         let secrets = config.join("secrets");
         for dir in [&config.join("chains"), &secrets] {
@@ -145,7 +150,7 @@ impl Setup {
         );
         replace(&config.join("blockcast.toml"), &main);
 
-        let mut chain = String::from("chain = \"litecoin\"\nnetwork = \"regtest\"\nenabled = true\n");
+        let mut chain = format!("chain = {}\nnetwork = \"regtest\"\nenabled = true\n", quoted(&self.chain));
         for node in &self.nodes {
             let auth = match &node.auth {
                 Auth::Cookie(file) => format!("cookie_file = {}", quoted(path(file))),
@@ -179,7 +184,7 @@ impl Setup {
         );
         line(&mut chain, format!("password_file = {}\ndeny = [{deny}]", quoted(path(&front_door_password))));
         line(&mut chain, &self.more_chain);
-        replace(&config.join("chains/litecoin.toml"), &chain);
+        replace(&config.join("chains").join(format!("{}.toml", self.chain)), &chain);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::block::{
     Block, HEADER_LENGTH, compact_size, from_hex, has_proof_of_work, hash_from_rpc, hash_to_rpc, height_push,
     merkle_root, sha256d, to_hex,
 };
-use crate::litecoind::Litecoind;
+use crate::daemon::Daemon;
 
 /// In every coinbase script, as pools sign theirs.
 const TAG: &[u8] = b"/blockcast-e2e/";
@@ -97,7 +97,7 @@ impl Template {
     /// # Panics
     /// When the node refuses. litecoind 0.21 does without a connection (-9), on regtest too.
     #[track_caller]
-    pub fn of(node: &Litecoind) -> Self {
+    pub fn of(node: &Daemon) -> Self {
         Self::from_rpc(&node.must("getblocktemplate", json!([{"rules": ["mweb", "segwit"]}])))
     }
 

@@ -4,42 +4,9 @@
 
 mod common;
 
-use common::{PATIENCE, report_of, start};
-use e2e::{Base, Block, Blockcast, Flaw, Regtest, eventually, require_litecoind};
+use common::{assert_kept_from_peers, relay_connections, start};
+use e2e::{Base, Flaw, Regtest, require_litecoind};
 use serde_json::{Value, json};
-
-/// Hands a bad block in by the front door: the caller gets the node's words and our finding beside them, and no peer
-/// gets anything.
-fn assert_kept_from_peers(net: &Regtest, bc: &Blockcast, block: &Block, verdict: Value, finding: &str) {
-    let tip = net.plain[0].tip();
-    assert_eq!(bc.front_door().call("submitblock", json!([block.hex()])).unwrap(), verdict);
-    let report = eventually(PATIENCE, "the finding", || {
-        let report = report_of(bc, &block.hash);
-        let findings = report["findings"].as_array().cloned().unwrap_or_default();
-        findings
-            .iter()
-            .any(|found| found["check"] == finding && found["severity"] == "error")
-            .then_some(report)
-    });
-    assert_eq!(report["nodes"][0]["verdict"], verdict, "{report:#}");
-    assert_eq!(report["status"], "refused");
-    assert_eq!(report["peers_sent_to"], 0, "{report:#}");
-    let peers = report["peers"].as_array().unwrap();
-    assert!(peers.iter().all(|peer| peer["outcome"] == "withheld"), "{report:#}");
-    for node in [&net.plain[0], &net.plain[1], &net.observer] {
-        assert_eq!(node.tip(), tip);
-        let unknown = node.rpc("getblockheader", json!([block.hash])).unwrap_err();
-        assert_eq!(unknown.code, Some(-5), "no peer has heard of the block");
-        assert_eq!(relay_connections(node), 1, "and none has hung up on us");
-    }
-    assert!(bc.log().contains(finding), "the log names the finding");
-}
-
-/// How many connections a node has from the engine.
-fn relay_connections(node: &e2e::Litecoind) -> usize {
-    let ours = |peer: &&Value| peer["subver"].as_str().is_some_and(|agent| agent.starts_with("/Blockcast:"));
-    node.connections().iter().filter(ours).count()
-}
 
 #[test]
 fn blocks_that_would_get_us_banned_go_to_the_node_and_to_no_peer() {

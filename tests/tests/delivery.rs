@@ -6,51 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{peer, report_of, start, wait_for_peers};
-use e2e::{Base, Block, Blockcast, Flaw, Litecoind, Regtest, Setup, eventually, require_litecoind};
+use common::{assert_delivered, report_of, start, wait_for_peers};
+use e2e::{Base, Blockcast, Flaw, Regtest, Setup, eventually, require_litecoind};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// The block is the tip of all four nodes, and the report says for each how it came there.
-fn assert_delivered(net: &Regtest, bc: &Blockcast, block: &Block) {
-    net.wait_for_tip(&block.hash);
-    let report = eventually(SOON, "the report of a delivered block", || {
-        let report = report_of(bc, &block.hash);
-        let done = report["peers_with_block"] == json!(3) && !report["first_echo"].is_null();
-        // What TCP says is read a moment later than what the peer says.
-        let acked = |node: &Litecoind| !peer(&report, &node.p2p_addr().to_string())["acked_ms"].is_null();
-        (done && net.plain.iter().all(acked)).then_some(report)
-    });
-    assert_eq!(report["status"], "accepted", "{report:#}");
-    assert_eq!(report["durable"], true, "{report:#}");
-    assert_eq!(report["nodes"][0]["node"], "a");
-    assert_eq!(report["nodes"][0]["judgement"], "accepted");
-    assert_eq!(report["nodes"][0]["verdict"], Value::Null, "the node's own words: {report:#}");
-    for name in [net.plain[0].p2p_addr().to_string(), net.plain[1].p2p_addr().to_string()] {
-        let peer = peer(&report, &name);
-        assert_eq!(peer["outcome"], "accepted", "{report:#}");
-        for time in ["queued_ms", "written_ms", "acked_ms", "processed_ms", "outcome_ms"] {
-            assert!(peer[time].is_f64(), "{time} of {name}: {report:#}");
-        }
-    }
-    // Our own node has the block by RPC, and mostly announces it before the push that waits for its verdict.
-    assert!(matches!(peer(&report, "a")["outcome"].as_str(), Some("accepted" | "already_had")), "{report:#}");
-    assert_eq!(
-        (&report["peers_addressed"], &report["status"]),
-        (&json!(3), &json!("accepted")),
-        "{report:#}"
-    );
-    // Nothing was pushed to the observer, and it announced the block all the same: the network has it.
-    let observer = peer(&report, &net.observer.p2p_addr().to_string());
-    assert_eq!(
-        (&observer["outcome"], &observer["detail"]),
-        (&json!("withheld"), &json!("observer")),
-        "{report:#}"
-    );
-    assert_eq!(observer["queued_ms"], Value::Null);
-    assert_eq!(report["first_echo"]["peer"], json!(net.observer.p2p_addr().to_string()), "{report:#}");
-}
 
 #[test]
 fn a_block_by_the_front_door_reaches_every_node_and_peer_and_the_pool_sees_null() {

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, metric, peer, report_of, start, wait_for_peers};
+use common::{PATIENCE, metric, peer, report_of, report_with_outcome_at, start, wait_for_peers};
 use e2e::{Base, Blockcast, Litecoind, Options, Proxy, Regtest, Setup, eventually, require_litecoind, setup};
 use serde_json::{Value, json};
 
@@ -30,11 +30,7 @@ fn a_killed_and_a_stopped_peer_are_never_said_to_have_the_block_and_delay_nobody
     assert!(took < Duration::from_secs(3), "they were not kept waiting: {took:?}");
     assert_eq!(net.plain[1].tip(), block.hash);
 
-    let timeout = Duration::from_secs(75);
-    let report = eventually(timeout, "an outcome for the stopped peer", || {
-        let report = report_of(&bc, &block.hash);
-        (!peer(&report, &stopped)["outcome"].is_null()).then_some(report)
-    });
+    let report = report_with_outcome_at(&bc, &block.hash, &stopped, Duration::from_secs(75));
     assert!(
         matches!(peer(&report, &stopped)["outcome"].as_str(), Some("timed_out" | "disconnected")),
         "{report:#}"
@@ -58,10 +54,7 @@ fn a_peer_with_a_rival_at_the_same_height_is_outraced_and_never_accepted() {
     assert_eq!(net.plain[0].submit(&rival.hex()), Value::Null);
     assert_eq!(bc.front_door().call("submitblock", json!([block.hex()])).unwrap(), Value::Null);
     let name = net.plain[0].p2p_addr().to_string();
-    let report = eventually(PATIENCE, "an outcome at the peer with the rival", || {
-        let report = report_of(&bc, &block.hash);
-        (!peer(&report, &name)["outcome"].is_null()).then_some(report)
-    });
+    let report = report_with_outcome_at(&bc, &block.hash, &name, PATIENCE);
     assert_eq!(peer(&report, &name)["outcome"], "outraced", "{report:#}");
     assert_eq!(peer(&report, &name)["detail"], json!(format!("by {}", rival.hash)), "{report:#}");
     assert_eq!(net.plain[0].tip(), rival.hash);
@@ -145,6 +138,17 @@ fn a_block_found_while_the_node_is_down_reaches_it_when_it_is_back() {
     net.ours.start_again();
     eventually(PATIENCE, "the block at the node", || net.ours.tip() == block.hash);
     eventually(PATIENCE, "its verdict", || report_of(&bc, &block.hash)["status"] == "accepted");
+}
+
+/// litecoind and dashd end only when all connections to their RPC are closed, and close idle ones after 30 s.
+#[test]
+fn a_node_that_is_told_to_stop_is_not_kept_waiting_for_our_idle_connections() {
+    require_litecoind!();
+    let mut net = Regtest::start(Base::Segwit);
+    let _bc = start(&net);
+    let start = Instant::now();
+    net.ours.stop();
+    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
 }
 
 #[test]

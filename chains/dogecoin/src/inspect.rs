@@ -15,17 +15,17 @@ use crate::{
     work::{self, Claim},
 };
 
-/// The most bytes that a block may have without witnesses, its auxpow included (G consensus/consensus.h:16,
+/// The most bytes that a block may have without witnesses, its auxpow included (G consensus/consensus.h:17,
 /// validation.cpp:2972).
 const MAX_SIZE: usize = 1_000_000;
 
-/// The most weight: three times the size without witnesses plus the size with them (G consensus/consensus.h:14).
+/// The most weight: three times the size without witnesses plus the size with them (G consensus/consensus.h:15).
 const MAX_WEIGHT: usize = 4_000_000;
 
 /// The most transactions that fit: each has an input (41 bytes) and an output (9), and 10 more.
 const MAX_TRANSACTIONS: usize = MAX_SIZE / 60;
 
-/// How long a coinbase script may be, in bytes (G validation.cpp:562).
+/// How long a coinbase script may be, in bytes (G validation.cpp:563).
 const COINBASE_SCRIPT: RangeInclusive<usize> = 2..=100;
 
 pub(crate) fn inspect(dogecoin: &Dogecoin, block: &Bytes, now: u32) -> Inspection {

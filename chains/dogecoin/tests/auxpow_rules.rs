@@ -195,7 +195,7 @@ fn all_that_is_wrong_is_said_at_once() {
     let draft =
         Draft { chain_branch: vec![[3; 32]; 31], root: Root::Other([4; 32]), size_and_nonce_len: 5, ..draft };
     let found = faults(&Draft { tail: vec![], ..draft });
-    for name in ["auxpow-chain-branch", "auxpow-commitment-missing"] {
+    for name in ["auxpow-chain-branch", "auxpow-commitment-missing", "auxpow-commitment-repeated"] {
         assert!(found.contains(&name), "{found:?}");
     }
 }

@@ -131,6 +131,25 @@ pub enum ParameterError {
 }
 
 impl ParameterError {
+    /// The line of the text that is wrong, counted from 1, if it is one line.
+    pub fn line(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Form(error) => {
+                let before = text.get(..error.span()?.start)?;
+                Some(1 + before.matches('\n').count())
+            }
+            Self::Network(_) | Self::PowLimit { .. } => None,
+        }
+    }
+
+    /// What is wrong, on one line.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Form(error) => error.message().trim().replace('\n', " "),
+            other => other.to_string(),
+        }
+    }
+
     /// A stable name for metric labels.
     pub fn kind(&self) -> &'static str {
         match self {

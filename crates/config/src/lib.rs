@@ -87,5 +87,5 @@ pub use problem::{Kind, Place, Problem, Problems};
 pub use secret::SecretFile;
 pub use settings::{
     Acknowledge, Auth, Chain, Config, Discovery, FixedPeer, FrontDoor, Http, Log, LogFormat, LogLevel,
-    Network, Node, Peers, Priority, Role, Rpc,
+    Network, Node, ParameterFile, Peers, Priority, Role, Rpc,
 };

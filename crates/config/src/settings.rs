@@ -165,6 +165,17 @@ words! {
     }
 }
 
+/// The numbers of a chain that is like a known one: a file of the form of that chain's own data file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ParameterFile {
+    /// Where it is.
+    #[serde(serialize_with = "path_text")]
+    pub path: PathBuf,
+    /// What it says. Whether that makes sense only the chain's rules can tell.
+    #[serde(skip)]
+    pub text: String,
+}
+
 /// `chains/NAME.toml`
 #[derive(Clone, Debug, Serialize)]
 pub struct Chain {
@@ -174,6 +185,8 @@ pub struct Chain {
     pub acknowledge: Acknowledge,
     /// Which rules: one of the `known_chains` given to [`load`](crate::load).
     pub chain: String,
+    /// The numbers of a relative of that chain, if this is one.
+    pub parameters: Option<ParameterFile>,
     /// Which network; mainnet by default.
     pub network: Network,
     /// Whether to run it; true by default.

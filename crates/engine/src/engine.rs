@@ -12,12 +12,12 @@ use std::{
 use actix::Actor;
 use futures_util::future::join_all;
 use journal::{Journal, Recovery};
-use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings};
+use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings, Report};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
 
 use crate::{
-    ChainHandle, Readiness, UnknownChain,
-    rules::{network, rules},
+    ChainHandle, Readiness,
+    rules::{self, RulesError},
     supervisor::Supervisor,
 };
 
@@ -35,9 +35,9 @@ pub enum StartError {
         /// What is wrong.
         error: journal::OpenError,
     },
-    /// A chain of the configuration is not known.
+    /// The rules of a chain of the configuration cannot be had.
     #[error(transparent)]
-    UnknownChain(#[from] UnknownChain),
+    Rules(#[from] RulesError),
     /// A node's URL cannot be used.
     #[error("node {0}: {1}")]
     NodeUrl(String, UrlError),
@@ -106,6 +106,15 @@ impl Engine {
     /// A chain by its configured name.
     pub fn chain(&self, name: &str) -> Option<&Arc<ChainHandle>> {
         self.0.chains.iter().find(|chain| chain.name() == name)
+    }
+
+    /// Says in a report what only all chains together know: whether the block whose work this one has is known to us, too.
+    pub fn complete(&self, report: &mut Report) {
+        let Some(merged) = &mut report.merged_with else { return };
+        let Ok(block) = merged.hash.parse() else { return };
+        let others = self.chains().iter().filter(|chain| chain.name() != report.chain);
+        merged.chain =
+            others.into_iter().find(|chain| chain.relay.knows(&block)).map(|chain| chain.name().to_owned());
     }
 
     /// All metrics, with those that are read rather than counted brought up to date.
@@ -182,7 +191,7 @@ pub(crate) fn relay(
         dial_timeout: DIAL_TIMEOUT,
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
     };
-    let rules = rules(&chain.chain, network(chain.network))?;
+    let rules = rules::of(chain)?;
     Ok(Relay::start(settings, rules, nodes, journal, metrics))
 }
 

@@ -274,10 +274,14 @@ impl PeerChain {
         self.recent.contains(block)
     }
 
+    /// The height of the best block that the peer is known to have; what it claims does not count.
+    pub fn known_height(&self, view: &HeaderView) -> Option<u32> {
+        self.best.and_then(|best| view.height(&best))
+    }
+
     /// The best height that the peer is known or claims to have.
     pub fn height(&self, view: &HeaderView) -> Option<u32> {
-        let known = self.best.and_then(|best| view.height(&best));
-        known.max(self.start_height)
+        self.known_height(view).max(self.start_height)
     }
 
     /// Whether the peer has `block`, as far as can be told: it announced it or a descendant of it, or claimed at the

@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) inspected: Option<Duration>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) height: Option<u32>,
+    /// The block of another chain that has this one's work.
+    pub(crate) merged_with: Option<BlockHash>,
     /// The block itself, while it may still be sent.
     pub(crate) block: Option<Arc<IndexedBlock>>,
     /// What its canonical form is known by; the digest is also what a frame's checksum is cut from.
@@ -187,6 +189,7 @@ impl Delivery {
             inspected: None,
             findings: Vec::new(),
             height: None,
+            merged_with: None,
             block: None,
             canonical: None,
             carries: false,

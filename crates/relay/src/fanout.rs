@@ -171,6 +171,11 @@ impl Relay {
         if theirs.announced(&block.hash) {
             return Obstacle::HasIt;
         }
+        let place = headers.height(&delivery.parent).map(|parent| parent.saturating_add(1));
+        let strict = self.chain.session_policy().strictly_more_work;
+        if strict && place.is_some_and(|place| theirs.known_height(&headers) >= Some(place)) {
+            return Obstacle::Withhold(WithheldReason::NotMoreWork);
+        }
         // While we know no headers at all, a peer's height at the handshake is the best that there is; once we do, a
         // parent that is not among them is unknown.
         let height = block.height.filter(|_| headers.is_empty()).and_then(|height| height.checked_sub(1));

@@ -50,5 +50,5 @@ pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
 pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec};
 pub use relay::{Relay, RelaySettings};
-pub use report::{EchoReport, FinalityReport, NodeReport, PeerReport, Report};
+pub use report::{EchoReport, FinalityReport, MergedReport, NodeReport, PeerReport, Report};
 pub use submission::{Source, Submission, Trust};

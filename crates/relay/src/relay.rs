@@ -161,6 +161,11 @@ impl Relay {
         &self.nodes
     }
 
+    /// Whether a block is one of ours on its way, or in the chain that our nodes have.
+    pub fn knows(&self, block: &BlockHash) -> bool {
+        self.headers.lock().contains(block) || self.live().iter().any(|delivery| delivery.block() == *block)
+    }
+
     /// The chain's metrics.
     pub fn metrics(&self) -> &ChainMetrics {
         &self.metrics
@@ -348,6 +353,7 @@ impl Relay {
             state.canonical = canonical;
             state.findings = inspection.findings;
             state.height = block.as_ref().and_then(|block| block.height);
+            state.merged_with = block.as_ref().and_then(|block| self.chain.parent_block(&block.header));
             state.block = block.clone();
         });
         let mut lanes = Vec::new();

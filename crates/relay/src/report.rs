@@ -28,6 +28,8 @@ pub struct Report {
     pub height: Option<u32>,
     /// Its parent.
     pub parent: String,
+    /// For a merge-mined block: the block of another chain that has its work.
+    pub merged_with: Option<MergedReport>,
     /// Length of the submitted bytes.
     pub size: usize,
     /// The door that it came in by.
@@ -67,6 +69,16 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// What became of it at each peer: one entry for each connection, so a peer that has come back has several.
     pub peers: Vec<PeerReport>,
+}
+
+/// The block of another chain that has a merge-mined block's work.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergedReport {
+    /// Its name there.
+    pub hash: String,
+    /// The chain, by its configured name, if the block is known to us there: then two blocks of one find are on their
+    /// way. A single chain's report does not know the others; whoever does fills it in.
+    pub chain: Option<String>,
 }
 
 /// The first echo.
@@ -203,6 +215,7 @@ impl Delivery {
             hash: self.block().to_string(),
             height: state.height,
             parent: self.parent.to_string(),
+            merged_with: state.merged_with.map(|block| MergedReport { hash: block.to_string(), chain: None }),
             size: self.size,
             source: self.source,
             received_unix_ms: self

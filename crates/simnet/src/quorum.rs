@@ -25,6 +25,8 @@ use crate::profile::Locking;
 pub struct Quorum {
     /// Its members, by their place in the network's list of members (in a world: peers first, then nodes).
     pub members: Vec<usize>,
+    /// Those who could be in it and are not, likewise: on Dash, the other masternodes.
+    pub reserve: Vec<usize>,
     /// How many of a hundred members must have a block.
     pub threshold_percent: u32,
     /// How long it takes from there to the lock.
@@ -37,6 +39,7 @@ impl Quorum {
     pub fn of(members: impl IntoIterator<Item = usize>) -> Self {
         Self {
             members: members.into_iter().collect(),
+            reserve: Vec::new(),
             threshold_percent: 60,
             delay: Duration::from_millis(400),
         }
@@ -54,12 +57,14 @@ impl Quorum {
 pub struct Roster {
     key: [u8; 32],
     members: Vec<SocketAddr>,
+    reserve: Vec<SocketAddr>,
 }
 
 impl Roster {
-    /// The quorum of the network with this seed, whose members listen at these addresses.
-    pub fn new(seed: u64, members: Vec<SocketAddr>) -> Self {
-        Self { key: digest(&[b"quorum", &seed.to_le_bytes()]), members }
+    /// The quorum of the network with this seed, whose members listen at these addresses, and those in
+    /// [reserve](Quorum::reserve) at these.
+    pub fn new(seed: u64, members: Vec<SocketAddr>, reserve: Vec<SocketAddr>) -> Self {
+        Self { key: digest(&[b"quorum", &seed.to_le_bytes()]), members, reserve }
     }
 
     /// What its locks are made with, and recognised by.
@@ -75,6 +80,11 @@ impl Roster {
     /// Where its members listen.
     pub fn members(&self) -> &[SocketAddr] {
         &self.members
+    }
+
+    /// Where those listen who could be members and are not.
+    pub fn reserve(&self) -> &[SocketAddr] {
+        &self.reserve
     }
 }
 
@@ -138,7 +148,7 @@ mod tests {
 
     fn ballot(members: std::ops::Range<usize>) -> Ballot {
         let locking = profile::dash::regtest().locking.unwrap();
-        Ballot::new(Quorum::of(members), Arc::new(Roster::new(1, vec![])), locking)
+        Ballot::new(Quorum::of(members), Arc::new(Roster::new(1, vec![], vec![])), locking)
     }
 
     fn signers(decision: Option<Decision>) -> Option<Vec<usize>> {

@@ -30,7 +30,7 @@ fn stage() -> Stage {
 }
 
 fn roster() -> Roster {
-    Roster::new(1, vec!["127.0.0.1:7001".parse().unwrap(), "127.0.0.1:7002".parse().unwrap()])
+    Roster::new(1, vec!["127.0.0.1:7001".parse().unwrap(), "127.0.0.1:7002".parse().unwrap()], vec![])
 }
 
 /// What the quorum makes of a block.

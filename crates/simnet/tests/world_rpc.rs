@@ -140,7 +140,7 @@ async fn a_quorum_locks_a_block_and_a_node_tells_of_it_over_http() {
         neighbours: 2,
         peers,
         nodes: vec![node_plan("a", Temperament::Honest)],
-        quorum: Some(Quorum::of(0..5)),
+        quorum: Some(Quorum { reserve: vec![4], ..Quorum::of(0..4) }),
     };
     let profile = profile::dash::regtest();
     let world = World::start(profile.clone(), plan).await.unwrap();
@@ -156,6 +156,14 @@ async fn a_quorum_locks_a_block_and_a_node_tells_of_it_over_http() {
     listed.sort_unstable();
     members.sort_unstable();
     assert_eq!(listed, members);
+    let quorums: Value = client.call("quorum", json!(["list"])).await.unwrap();
+    let info = json!(["info", 100, quorums["llmq_test"][0]]);
+    let info: Value = client.call("quorum", info).await.unwrap();
+    let services = info["members"].as_array().unwrap().iter().map(|member| member["service"].to_string());
+    let mut services: Vec<_> = services.collect();
+    services.push(json!(world.member("masternode-4").unwrap().p2p().to_string()).to_string());
+    services.sort_unstable();
+    assert_eq!(services, members, "all but the one that is not in it");
 
     let mut observer = Caller::of(&profile, world.member("masternode-4").unwrap().p2p()).await.unwrap();
     observer.say(Message::Ping(1)).await;
@@ -173,7 +181,7 @@ async fn a_quorum_locks_a_block_and_a_node_tells_of_it_over_http() {
     assert!(truth.iter().all(|truth| truth.locked_at >= Some(locked)), "{truth:?}");
     let mut signed: Vec<_> = truth[..5].iter().map(|truth| truth.accepted_at.unwrap()).collect();
     signed.sort_unstable();
-    assert!(locked >= signed[2] + Quorum::of([]).delay, "three of five are needed");
+    assert!(locked >= signed[2] + Quorum::of([]).delay, "three of four are needed");
 
     // The observer heard of both, and is given the lock; then a forged one from the same peer.
     let inv = Message::Inv(vec![InvItem { kind: 29, hash: lock.id() }]);

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use e2e::{Blockcast, Regtest, Setup, eventually, fixture};
-use serde_json::Value;
+use e2e::{Block, Blockcast, Daemon, Regtest, Setup, eventually, fixture};
+use serde_json::{Value, json};
 
 /// Patience with processes that start, connect and shake hands.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +50,104 @@ pub(crate) fn report_of(bc: &Blockcast, hash: &str) -> Value {
 pub(crate) fn peer<'a>(report: &'a Value, name: &str) -> &'a Value {
     let peers = report["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
     peers.iter().find(|peer| peer["peer"] == name).unwrap_or_else(|| panic!("no peer {name} in {report:#}"))
+}
+
+/// The report of a block once it tells the outcome at this peer, which may be a moment after the submitter was answered.
+pub(crate) fn report_with_outcome_at(bc: &Blockcast, hash: &str, name: &str, patience: Duration) -> Value {
+    eventually(patience, format!("an outcome at {name}"), || {
+        let report = report_of(bc, hash);
+        let peers = report["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let known = peers.iter().any(|peer| peer["peer"] == name && !peer["outcome"].is_null());
+        known.then_some(report)
+    })
+}
+
+/// What the front door answers to a block.
+pub(crate) fn submit(bc: &Blockcast, block: &Block) -> Value {
+    bc.front_door().call("submitblock", json!([block.hex()])).expect("an answer without an error")
+}
+
+/// The block is the tip of all four nodes, and the report says for each how it came there.
+pub(crate) fn assert_delivered(net: &Regtest, bc: &Blockcast, block: &Block) {
+    net.wait_for_tip(&block.hash);
+    let report = eventually(PATIENCE, "the report of a delivered block", || {
+        let report = report_of(bc, &block.hash);
+        let done = report["peers_with_block"] == json!(3) && !report["first_echo"].is_null();
+        // What TCP says is read a moment later than what the peer says; and some of a dashd's words, the pong among
+        // them, come half a second after others.
+        let complete = |node: &Daemon| {
+            let peer = peer(&report, &node.p2p_addr().to_string());
+            ["acked_ms", "processed_ms"].iter().all(|time| !peer[time].is_null())
+        };
+        (done && net.plain.iter().all(complete)).then_some(report)
+    });
+    assert_eq!(report["status"], "accepted", "{report:#}");
+    assert_eq!(report["durable"], true, "{report:#}");
+    assert_eq!(report["nodes"][0]["node"], "a");
+    assert_eq!(report["nodes"][0]["judgement"], "accepted");
+    assert_eq!(report["nodes"][0]["verdict"], Value::Null, "the node's own words: {report:#}");
+    for name in [net.plain[0].p2p_addr().to_string(), net.plain[1].p2p_addr().to_string()] {
+        let peer = peer(&report, &name);
+        assert_eq!(peer["outcome"], "accepted", "{report:#}");
+        for time in ["queued_ms", "written_ms", "acked_ms", "processed_ms", "outcome_ms"] {
+            assert!(peer[time].is_f64(), "{time} of {name}: {report:#}");
+        }
+    }
+    // Our own node has the block by RPC, and mostly announces it before the push that waits for its verdict.
+    assert!(matches!(peer(&report, "a")["outcome"].as_str(), Some("accepted" | "already_had")), "{report:#}");
+    assert_eq!(
+        (&report["peers_addressed"], &report["status"]),
+        (&json!(3), &json!("accepted")),
+        "{report:#}"
+    );
+    // Nothing was pushed to the observer, and it announced the block all the same: the network has it.
+    let observer = peer(&report, &net.observer.p2p_addr().to_string());
+    assert_eq!(
+        (&observer["outcome"], &observer["detail"]),
+        (&json!("withheld"), &json!("observer")),
+        "{report:#}"
+    );
+    assert_eq!(observer["queued_ms"], Value::Null);
+    assert_eq!(report["first_echo"]["peer"], json!(net.observer.p2p_addr().to_string()), "{report:#}");
+}
+
+/// Hands a bad block in by the front door: the caller gets the node's words and our finding beside them, and no peer
+/// gets anything.
+pub(crate) fn assert_kept_from_peers(
+    net: &Regtest,
+    bc: &Blockcast,
+    block: &Block,
+    verdict: Value,
+    finding: &str,
+) {
+    let tip = net.plain[0].tip();
+    assert_eq!(bc.front_door().call("submitblock", json!([block.hex()])).unwrap(), verdict);
+    let report = eventually(PATIENCE, "the finding", || {
+        let report = report_of(bc, &block.hash);
+        let findings = report["findings"].as_array().cloned().unwrap_or_default();
+        findings
+            .iter()
+            .any(|found| found["check"] == finding && found["severity"] == "error")
+            .then_some(report)
+    });
+    assert_eq!(report["nodes"][0]["verdict"], verdict, "{report:#}");
+    assert_eq!(report["status"], "refused");
+    assert_eq!(report["peers_sent_to"], 0, "{report:#}");
+    let peers = report["peers"].as_array().unwrap();
+    assert!(peers.iter().all(|peer| peer["outcome"] == "withheld"), "{report:#}");
+    for node in [&net.plain[0], &net.plain[1], &net.observer] {
+        assert_eq!(node.tip(), tip);
+        let unknown = node.rpc("getblockheader", json!([block.hash])).unwrap_err();
+        assert_eq!(unknown.code, Some(-5), "no peer has heard of the block");
+        assert_eq!(relay_connections(node), 1, "and none has hung up on us");
+    }
+    assert!(bc.log().contains(finding), "the log names the finding");
+}
+
+/// How many connections a node has from the engine.
+pub(crate) fn relay_connections(node: &Daemon) -> usize {
+    let ours = |peer: &&Value| peer["subver"].as_str().is_some_and(|agent| agent.starts_with("/Blockcast:"));
+    node.connections().iter().filter(ours).count()
 }
 
 /// A node that never stops warming up: it answers every request with a recorded litecoind's words.

@@ -88,18 +88,16 @@ fn check_script(
     let size_and_nonce = commitment.and_then(|commitment| commitment.size_and_nonce);
     let place = size_and_nonce.and_then(|(_, nonce)| expected_index(nonce, chain_id, levels));
 
-    match commitment {
-        // It is the root from the place that the auxpow tells, or from the place that is the chain's: if only that is
-        // wrong, it is said below.
-        Some(found)
-            if found.root == root
-                || place
-                    .is_some_and(|place| found.root == branch.root_from(block.as_wire(), place as i32)) =>
-        {
-            findings.extend(check_position(script, &found));
-        }
-        other => findings.push(missing(script, &root, other)),
+    // It is the root from the place that the auxpow tells, or from the place that is the chain's: if only that is wrong,
+    // it is said below.
+    let at_place = |root| place.is_some_and(|place| branch.root_from(block.as_wire(), place as i32) == root);
+    let is_right = |found: &Commitment| found.root == root || at_place(found.root);
+    let right = commitment.filter(is_right);
+    if right.is_none() {
+        findings.push(missing(script, &root, commitment));
     }
+    findings.extend(check_marks(script));
+    findings.extend(right.and_then(|right| check_position(script, &right)));
     let Some((size, _)) = size_and_nonce else {
         if commitment.is_some() {
             let expected = "size and nonce of the tree of chains behind its root, 4 bytes each";
@@ -119,35 +117,32 @@ fn check_script(
     }
 }
 
-/// The root is in the script: is it where the daemon wants it, so that there can be one only?
-fn check_position(script: &[u8], commitment: &Commitment) -> Vec<Finding> {
+/// With two marks there could be two roots, and the same work could be done for two blocks.
+fn check_marks(script: &[u8]) -> Option<Finding> {
+    let number = marks(script).count();
+    (number > 1).then(|| {
+        Finding::error("auxpow-commitment-repeated", "one mark fabe6d6d", format!("{number} of them"))
+    })
+}
+
+/// The root is in the script: is it where the daemon wants it?
+fn check_position(script: &[u8], commitment: &Commitment) -> Option<Finding> {
     // The first root counts, also when a mark stands before a later one.
     let offset = position(script, &reversed(&commitment.root)).unwrap_or(commitment.offset);
-    let mut findings = Vec::new();
-    let number = marks(script).count();
-    if number > 1 {
-        let found = format!("{number} of them");
-        findings.push(Finding::error("auxpow-commitment-repeated", "one mark fabe6d6d", found));
-    }
-    let first = marks(script).next();
-    let in_place =
-        if first.is_some() { script[..offset].ends_with(&MARK) } else { offset <= LATEST_UNMARKED };
-    if !in_place {
-        let (expected, found) = match first {
-            Some(mark) => {
-                let expected = "the chain tree's root right behind the mark fabe6d6d";
-                (expected.to_owned(), format!("the mark at byte {mark}, the root at byte {offset}"))
-            }
-            None => {
-                let expected = format!(
-                    "the chain tree's root behind a mark, or at byte {LATEST_UNMARKED} at the latest"
-                );
-                (expected, format!("no mark, the root at byte {offset}"))
-            }
-        };
-        findings.push(Finding::error("auxpow-commitment-position", expected, found));
-    }
-    findings
+    let (expected, found) = match marks(script).next() {
+        Some(_) if script[..offset].ends_with(&MARK) => return None,
+        None if offset <= LATEST_UNMARKED => return None,
+        Some(mark) => {
+            let expected = "the chain tree's root right behind the mark fabe6d6d";
+            (expected.to_owned(), format!("the mark at byte {mark}, the root at byte {offset}"))
+        }
+        None => {
+            let expected =
+                format!("the chain tree's root behind a mark, or at byte {LATEST_UNMARKED} at the latest");
+            (expected, format!("no mark, the root at byte {offset}"))
+        }
+    };
+    Some(Finding::error("auxpow-commitment-position", expected, found))
 }
 
 /// The root is not in the script. What is there instead?

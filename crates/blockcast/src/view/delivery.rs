@@ -17,6 +17,7 @@ pub(crate) struct Delivery {
     hash: String,
     height: Option<u32>,
     parent: String,
+    merged_with: Option<Merged>,
     size: usize,
     source: String,
     received_unix_ms: u64,
@@ -36,6 +37,13 @@ pub(crate) struct Delivery {
     finality: Option<Finality>,
     nodes: Vec<Node>,
     peers: Vec<Peer>,
+}
+
+/// The block of another chain that has this one's work.
+#[derive(Debug, Clone, Deserialize)]
+struct Merged {
+    hash: String,
+    chain: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -112,7 +120,7 @@ impl Delivery {
         let (tone, meaning) = self.meaning();
         let mut page = format!(
             "{}  {}  {}, {} bytes\n  {meaning}\n",
-            style.paint(tone, &text::clean(&self.status.to_uppercase())),
+            style.paint(tone, &text::clean(&self.last_word().unwrap_or(&self.status).to_uppercase())),
             text::clean(&self.hash),
             self.height.map_or_else(|| "height unknown".into(), |height| format!("height {height}")),
             self.size,
@@ -134,8 +142,24 @@ impl Delivery {
         page
     }
 
+    /// The chain's last word, if it has spoken: it counts for more than what nodes make of the block.
+    fn last_word(&self) -> Option<&str> {
+        let state = self.finality.as_ref()?.state.as_str();
+        (state != "awaited").then_some(state)
+    }
+
     /// What the status means for whoever found the block.
     fn meaning(&self) -> (Tone, &'static str) {
+        match self.last_word() {
+            Some("orphaned") => {
+                return (
+                    Tone::Bad,
+                    "The chain has another block in its place, for good, whatever nodes said before.",
+                );
+            }
+            Some(_) => return (Tone::Good, "The chain has it for good."),
+            None => {}
+        }
         match self.status.as_str() {
             "accepted" => (Tone::Good, "A node of yours has it in its active chain."),
             "inconclusive" => {
@@ -159,6 +183,13 @@ impl Delivery {
         let mut fact = |name: &str, what: String| line(page, format_args!("  {name:<10} {what}"));
         fact("chain", format!("{}, handed in by {}", text::clean(&self.chain), text::clean(&self.source)));
         fact("parent", text::clean(&self.parent));
+        if let Some(Merged { hash, chain }) = &self.merged_with {
+            let known = match chain {
+                Some(chain) => format!("which is known here, on {}", text::clean(chain)),
+                None => "which is not known here".into(),
+            };
+            fact("mined with", format!("{}, {known}", text::clean(hash)));
+        }
         let again = match self.repeats {
             0 => String::new(),
             repeats => format!("; handed in again since: {repeats}"),

@@ -99,7 +99,8 @@ fn the_values_that_the_examples_spell_out_are_the_defaults() {
 
 #[test]
 fn the_commented_lines_of_the_examples_work_once_they_are_uncommented() {
-    let mut setup = Setup::empty().with("blockcast.toml", uncommented("blockcast.toml")).with("token", "t\n");
+    let mut setup = Setup::empty().with("blockcast.toml", uncommented("blockcast.toml"));
+    setup = setup.with("token", "t\n").with("relative.toml", "");
     for example in &CHAINS {
         let chain = uncommented(&example.file()).replace("\ncookie_file", "\n#cookie_file");
         setup = setup

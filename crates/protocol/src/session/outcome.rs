@@ -143,6 +143,12 @@ pub enum Disconnect {
         /// What the chain needs.
         needed: Services,
     },
+    /// It is on another chain: magics are not unique.
+    #[error("is on another chain: its headers follow block {stranger}, and none that we named")]
+    WrongChain {
+        /// What they follow.
+        stranger: BlockHash,
+    },
     /// It does not answer pings.
     #[error("no pong within {} s", .0.as_secs())]
     PongTimeout(Duration),
@@ -172,6 +178,7 @@ impl Disconnect {
             Self::OurselfConnected => "self_connect",
             Self::TooOld { .. } => "too_old",
             Self::Services { .. } => "missing_services",
+            Self::WrongChain { .. } => "wrong_chain",
             Self::PongTimeout(_) => "pong_timeout",
             Self::Garbage { .. } => "garbage",
             Self::Faults { .. } => "faults",

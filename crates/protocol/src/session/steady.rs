@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wire::{BlockHash, GetHeaders, Message};
+use wire::{BlockHash, GetHeaders, Header, Message};
 
 use super::{Disconnect, Event, Session, Shelf, State, Via, objects::Awaited, serve::Allowance};
 
@@ -17,6 +17,8 @@ pub(super) struct Steady {
     ping: Ping,
     garbage: u32,
     asked: Option<Instant>,
+    /// What was named in the last question for headers, while its answer is awaited.
+    awaited: Option<Vec<BlockHash>>,
     /// What could not be asked yet: it was too early to ask again, or we knew no chain to ask about.
     wanted: Option<Question>,
     pub(super) served: Allowance,
@@ -44,6 +46,7 @@ impl Steady {
             ping: Ping::Idle { since: now },
             garbage: 0,
             asked: None,
+            awaited: None,
             wanted: None,
             served: Allowance::of_bodies(now),
             headers_served: Allowance::of_headers(now),
@@ -83,7 +86,12 @@ impl Session {
                 }
                 self.objects_announced(&items, shelf, now);
             }
-            Message::Headers(headers) => self.emit(Event::Headers { headers, via: Via::Headers }),
+            Message::Headers(headers) => {
+                if let Some(stranger) = self.foreign(&headers, shelf) {
+                    return self.hang_up(Disconnect::WrongChain { stranger });
+                }
+                self.emit(Event::Headers { headers, via: Via::Headers });
+            }
             Message::CompactBlock(compact) => {
                 let block = self.dialect.block_hash(&compact.header);
                 self.emit(Event::Headers { headers: vec![compact.header], via: Via::CompactBlock });
@@ -126,8 +134,18 @@ impl Session {
         }
         steady.asked = Some(now);
         steady.wanted = None;
+        steady.awaited = Some(locator.clone());
         let protocol = self.policy.protocol as u32;
         self.send(Message::GetHeaders(GetHeaders { protocol, locator, stop: BlockHash::ZERO }));
+    }
+
+    /// The block that shows that a peer is on another chain, which may have our magic: its answer to our question does
+    /// not follow any of the blocks that the question named, of which the last is genesis.
+    fn foreign(&mut self, headers: &[Header], shelf: &dyn Shelf) -> Option<BlockHash> {
+        let State::Ready(steady) = &mut self.state else { return None };
+        let named = steady.awaited.take()?;
+        let parent = headers.first()?.parent();
+        (!named.contains(&parent) && !shelf.knows(&parent)).then_some(parent)
     }
 
     fn pong(&mut self, nonce: u64, now: Instant) {

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a fault of the test's own machinery should fail the test")]
 
 mod block;
-mod locking;
+mod composed;
 mod node;
 mod peer;
 
@@ -23,8 +23,8 @@ use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
 
 pub(crate) use block::{Block, Recipe, chain, mine, on};
-pub(crate) use locking::{Locking, clsig, inv, message};
-pub(crate) use node::{FakeNode, Verdict, hex};
+pub(crate) use composed::{Composed, clsig, inv, message};
+pub(crate) use node::{FakeNode, Solved, Verdict, hex};
 pub(crate) use peer::{FakePeer, Manner};
 
 /// How long a test waits for something that should happen at once. Reaching it fails the test.
@@ -36,6 +36,7 @@ pub(crate) const STRANGER: Kind = Kind::Discovered;
 pub(crate) struct World {
     pub(crate) relay: Arc<Relay>,
     pub(crate) directory: TempDir,
+    pub(crate) journal: Journal,
 }
 
 impl World {
@@ -57,15 +58,34 @@ impl World {
         journal: &Path,
     ) -> Self {
         let rules = Arc::new(Litecoin::new(Network::Regtest));
+        let (journal, _) = Journal::open(journal).unwrap();
         Self::of(rules, nodes, observers, Acknowledge::First, directory, journal).await
     }
 
-    /// A relay on a chain that makes blocks final by `clsig`, and is Litecoin otherwise. Its nodes are asked for locks.
-    pub(crate) async fn with_locks(nodes: &[&FakeNode]) -> Self {
+    /// A relay on a chain that makes blocks final by `clsig`, whose nodes issue aux work, and that is Litecoin otherwise.
+    pub(crate) async fn composed(nodes: &[&FakeNode]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let journal = directory.path().join("journal");
-        let rules = Arc::new(Locking::default());
-        let world = Self::of(rules, nodes, 0, Acknowledge::First, directory, &journal).await;
+        Self::composed_on(nodes, directory, &journal).await.0
+    }
+
+    /// The same with a journal that may hold something from before; it is replayed.
+    pub(crate) async fn composed_on(
+        nodes: &[&FakeNode],
+        directory: TempDir,
+        journal: &Path,
+    ) -> (Self, usize) {
+        let (opened, recovery) = Journal::open(journal).unwrap();
+        let open = recovery.open.len();
+        let rules = Arc::new(Composed::default());
+        let world = Self::of(rules, nodes, 0, Acknowledge::First, directory, opened).await;
+        recovery.open.into_iter().for_each(|entry| world.relay.replay(entry));
+        (world, open)
+    }
+
+    /// The same, and its nodes are asked for locks.
+    pub(crate) async fn with_locks(nodes: &[&FakeNode]) -> Self {
+        let world = Self::composed(nodes).await;
         for node in world.relay.nodes() {
             tokio::spawn(world.relay.clone().watch_finality(node.clone()));
         }
@@ -77,7 +97,8 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let journal = directory.path().join("journal");
         let rules = Arc::new(Litecoin::new(Network::Regtest));
-        Self::of(rules, nodes, 0, acknowledge, directory, &journal).await
+        let (journal, _) = Journal::open(&journal).unwrap();
+        Self::of(rules, nodes, 0, acknowledge, directory, journal).await
     }
 
     async fn of(
@@ -86,9 +107,8 @@ impl World {
         observers: usize,
         acknowledge: Acknowledge,
         directory: TempDir,
-        journal: &Path,
+        journal: Journal,
     ) -> Self {
-        let (journal, _) = Journal::open(journal).unwrap();
         let settings = RelaySettings {
             name: "litecoin".into(),
             acknowledge,
@@ -98,8 +118,8 @@ impl World {
         };
         let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
         let metrics = Metrics::new().chain("litecoin");
-        let relay = Relay::start(settings, rules, nodes, journal, metrics);
-        let world = Self { relay, directory };
+        let relay = Relay::start(settings, rules, nodes, journal.clone(), metrics);
+        let world = Self { relay, directory, journal };
         for node in world.relay.nodes() {
             world.relay.poll_node(node).await;
         }

@@ -32,12 +32,27 @@ pub(crate) enum Verdict {
     Hang,
 }
 
+/// What the daemon makes of solved work.
+#[derive(Debug, Clone)]
+pub(crate) enum Solved {
+    /// `true`; this block becomes its tip.
+    Block(Block),
+    /// `true`; this block stays beside its chain.
+    Late(Block),
+    /// `false`.
+    Refused,
+    /// The same once more, after an error about its own state with this code.
+    NotYet(i64, Box<Solved>),
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// The active chain, from genesis on.
     active: Vec<Block>,
     /// Blocks beside it, which `getblockheader` gives -1 confirmations, and what `getchaintips` says of them.
     side: Vec<(BlockHash, &'static str)>,
+    /// Those of them that it has whole.
+    beside: Vec<Block>,
     /// What to do with the next submits; once used up, they are accepted.
     verdicts: VecDeque<Verdict>,
     submitted: Vec<String>,
@@ -45,6 +60,10 @@ struct State {
     minted: Vec<(String, Block)>,
     /// The newest lock that it knows.
     lock: Option<Bytes>,
+    /// What it answers to solved work.
+    aux: Option<Solved>,
+    /// The proofs that were handed to it.
+    proofs: Vec<String>,
     /// It takes questions and answers none.
     silent: bool,
 }
@@ -111,6 +130,16 @@ impl FakeNode {
     /// It has a new lock. Nobody is told: whoever asks will know.
     pub(crate) fn lock(&self, lock: &Bytes) {
         self.state.lock().lock = Some(lock.clone());
+    }
+
+    /// What it makes of the next solved work. Without this, any work is unknown to it.
+    pub(crate) fn issued(&self, solved: Solved) {
+        self.state.lock().aux = Some(solved);
+    }
+
+    /// The proofs that were handed to it.
+    pub(crate) fn proofs(&self) -> Vec<String> {
+        self.state.lock().proofs.clone()
     }
 
     /// From now on it takes questions and answers none.
@@ -209,6 +238,20 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
             Ok(json!(state.lock().active[height].hash.to_string()))
         }
         "getblockheader" => header(params, &state.lock()),
+        "submitauxblock" => match solved(params, &mut state.lock()) {
+            Ok(result) => Ok(result),
+            Err(error) => return json!({ "result": null, "error": error, "id": call["id"] }),
+        },
+        "getblock" => {
+            let hash: BlockHash = params[0].as_str().expect("a hash").parse().expect("a hash");
+            let state = state.lock();
+            let beside = state.beside.iter().chain(&state.active);
+            beside
+                .into_iter()
+                .find(|block| block.hash == hash)
+                .map(|block| json!(hex(&block.bytes)))
+                .ok_or(-5)
+        }
         "getchaintips" => Ok(tips(&state.lock())),
         "getbestchainlock" => match &state.lock().lock {
             Some(lock) => Ok(best_lock(lock)),
@@ -221,6 +264,30 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
         Err(code) => {
             let error = json!({ "code": code, "message": "Block not found" });
             json!({ "result": null, "error": error, "id": call["id"] })
+        }
+    }
+}
+
+fn solved(params: &Value, state: &mut State) -> Result<Value, Value> {
+    state.proofs.push(params[1].as_str().expect("a proof").into());
+    match state.aux.take() {
+        None => Err(json!({ "code": -8, "message": "block hash unknown" })),
+        Some(Solved::NotYet(code, then)) => {
+            state.aux = Some(*then);
+            Err(json!({ "code": code, "message": "not now" }))
+        }
+        Some(Solved::Refused) => {
+            state.aux = Some(Solved::Refused);
+            Ok(json!(false))
+        }
+        Some(Solved::Block(block)) => {
+            state.active.push(block);
+            Ok(json!(true))
+        }
+        Some(Solved::Late(block)) => {
+            state.side.push((block.hash, "valid-fork"));
+            state.beside.push(block);
+            Ok(json!(true))
         }
     }
 }

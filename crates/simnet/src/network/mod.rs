@@ -115,7 +115,7 @@ impl Network {
             setup.members.iter().map(|(temperament, _)| *temperament).collect();
         let topology = Topology::random(&temperaments, setup.neighbours, &mut rng);
         // Nobody here has an address.
-        let roster = Arc::new(Roster::new(setup.seed, Vec::new()));
+        let roster = Arc::new(Roster::new(setup.seed, Vec::new(), Vec::new()));
         let ballot = setup.quorum.zip(profile.locking);
         let ballot = ballot.map(|(quorum, locking)| Ballot::new(quorum, roster.clone(), locking));
         let member = |(temperament, link)| {

@@ -108,7 +108,8 @@ impl World {
             let address =
                 |member: &usize| addresses.get(*member).copied().ok_or(WorldError::Stranger(*member));
             let members = quorum.members.iter().map(address).collect::<Result<_, _>>()?;
-            let known = roster.insert(Arc::new(Roster::new(plan.seed, members)));
+            let reserve = quorum.reserve.iter().map(address).collect::<Result<_, _>>()?;
+            let known = roster.insert(Arc::new(Roster::new(plan.seed, members, reserve)));
             ballot = Some(Ballot::new(quorum, known.clone(), locking));
         }
         let (start, tasks, ending) = (Instant::now(), TaskTracker::new(), CancellationToken::new());

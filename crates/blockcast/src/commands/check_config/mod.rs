@@ -144,7 +144,7 @@ The configuration is in order.
 
 dash: dash mainnet
   node a      primary, rpc http://127.0.0.1:9998 (cookie /var/lib/dashd/.cookie), p2p 127.0.0.1:9999
-  peers       5 to 20, 1 observer, 0 fixed, found by node
+  peers       5 to 20, 1 observer, 0 fixed, found by node, chain
   front door  none: pools cannot hand in blocks by JSON-RPC
 
 litecoin: litecoin mainnet

@@ -96,7 +96,7 @@ impl Talk {
         let shelf = FakeShelf {
             blocks: HashMap::new(),
             headers: Vec::new(),
-            locator: vec![hash(b"tip"), hash(b"genesis")],
+            locator: vec![hash(b"tip"), chain.params().genesis],
             known: HashSet::new(),
             objects: HashMap::new(),
         };

@@ -62,7 +62,7 @@ fn operator_key(address: &SocketAddr) -> String {
     format!("{half}{}", &half[..32])
 }
 
-/// The members of the quorum, who are all the masternodes that there are. Who owns them, and whom they pay, is left out.
+/// The members of the quorum, and those who could be. Who owns them, and whom they pay, is left out.
 fn masternodes(node: &Node, params: &[Value]) -> Answer {
     let mode = params.first().map_or(Ok("json"), text)?;
     if mode != "json" {
@@ -87,7 +87,8 @@ fn masternodes(node: &Node, params: &[Value]) -> Answer {
         // The collateral is in the transaction that registered it, as those have it who begin today.
         (format!("{pro_tx}-0"), entry)
     };
-    Ok(Value::Object(members(node).iter().map(entry).collect()))
+    let reserve = node.roster().map_or(&[][..], |roster| roster.reserve());
+    Ok(Value::Object(members(node).iter().chain(reserve).map(entry).collect()))
 }
 
 fn quorum(node: &Node, params: &[Value]) -> Answer {

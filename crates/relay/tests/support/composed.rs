@@ -1,24 +1,27 @@
-//! A chain that makes blocks final as Dash does, and has blocks that are cheaper to make.
+//! A chain that makes blocks final as Dash does and is merge-mined as Dogecoin is, and has blocks that are cheap to make.
 
 use bytes::Bytes;
-use chain::{Chain, Finality, Finding, Inspection, Network, Params, SessionPolicy};
+use chain::{AuxWork, Chain, Finality, Finding, Inspection, Network, Params, SessionPolicy};
 use dash::ChainLocks;
+use dogecoin::Dogecoin;
 use litecoin::Litecoin;
 use wire::{BlockHash, Command, Dialect, Header, InvItem, Message, sha256d};
 
 use super::Block;
 
-/// Litecoin's regtest with ChainLocks.
+/// Litecoin's regtest with ChainLocks and aux work, among peers that want strictly more work.
 #[derive(Debug)]
-pub(crate) struct Locking(Litecoin);
+pub(crate) struct Composed(Litecoin, Dogecoin, SessionPolicy);
 
-impl Default for Locking {
+impl Default for Composed {
     fn default() -> Self {
-        Self(Litecoin::new(Network::Regtest))
+        let litecoin = Litecoin::new(Network::Regtest);
+        let policy = SessionPolicy { strictly_more_work: true, ..litecoin.session_policy().clone() };
+        Self(litecoin, Dogecoin::new(Network::Regtest), policy)
     }
 }
 
-impl Chain for Locking {
+impl Chain for Composed {
     fn params(&self) -> &Params {
         self.0.params()
     }
@@ -28,7 +31,7 @@ impl Chain for Locking {
     }
 
     fn session_policy(&self) -> &SessionPolicy {
-        self.0.session_policy()
+        &self.2
     }
 
     fn block_hash(&self, header: &Header) -> BlockHash {
@@ -45,6 +48,10 @@ impl Chain for Locking {
 
     fn finality(&self) -> Option<&dyn Finality> {
         Some(&ChainLocks)
+    }
+
+    fn aux_work(&self) -> Option<&dyn AuxWork> {
+        Some(&self.1)
     }
 }
 
