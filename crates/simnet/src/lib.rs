@@ -47,7 +47,7 @@
 //!
 //! # How faithful it is
 //!
-//! The crate's tests replay the recordings of a real litecoind and a real dashd (`tests/fixtures/`): a recorded
+//! The crate's tests replay the recordings of a real litecoind, dashd and dogecoind (`tests/fixtures/`): a recorded
 //! handshake gives the recorded bytes; what made the daemon hang up makes a simulated node hang up; the same spoiled
 //! blocks get the same reaction over P2P and the same word over RPC; announcements, echoes and RPC replies have the
 //! recorded forms. Of Dash's ChainLocks there is no recording: they follow the daemon's source.
@@ -60,7 +60,7 @@
 //!
 //! A module under [`profile`], with a recording or the fact sheet behind each value, and an entry in the tables of the
 //! tests; the [`Mint`] makes blocks of the common form (height, optional witness commitment, optional payload of the
-//! coinbase) and is to be taught what else a block needs.
+//! coinbase, optional [work of another chain's](profile::Merged)) and is to be taught what else a block needs.
 //!
 //! # A network with a quorum
 //!
@@ -82,6 +82,29 @@
 //! # Ok::<(), simnet::sockets::WorldError>(())
 //! # }).unwrap();
 //! ```
+//!
+//! # One find for two chains
+//!
+//! Where a chain has merged mining, blocks rest on a parent that the mint makes up; or on a block of another simulated
+//! network. (By hand: [`AuxBlock`]; over RPC: `createauxblock` and `submitauxblock`.)
+//!
+//! ```
+//! use simnet::{Link, Order, Temperament, profile, sockets::{NodePlan, Plan, World}};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let node = |name: &str| {
+//!     vec![NodePlan { name: name.into(), temperament: Temperament::Honest, link: Link::LOCAL, cookie_file: None }]
+//! };
+//! let parents = World::start(profile::litecoin::regtest(), Plan { nodes: node("l"), ..Plan::default() }).await?;
+//! // From height 20 on a regtest has merged mining.
+//! let plan = Plan { history: 19, nodes: node("d"), ..Plan::default() };
+//! let world = World::start(profile::dogecoin::regtest(), plan).await?;
+//! let (block, parent) = world.mint_merged(&Order::default(), &parents, &Order::default()).expect("at height 20");
+//! assert!(parents.inject("l", &parent.bytes)?.is_connected());
+//! assert!(world.inject("d", &block.bytes)?.is_connected());
+//! # Ok::<(), simnet::sockets::WorldError>(())
+//! # }).unwrap();
+//! ```
 
 pub mod chainstate;
 mod inspections;
@@ -100,7 +123,7 @@ mod topology;
 pub use chainstate::{ChainState, Door, Verdict};
 pub use inspections::{Inspections, Judgement};
 pub use link::{Link, Pipe};
-pub use mint::{Flaw, Mint, Minted, Order, Parent};
+pub use mint::{AuxBlock, Flaw, Mint, Minted, Order, Parent, ParentBlock};
 pub use node::{ConnectionId, HangUp, Node, Output};
 pub use profile::Profile;
 pub use quorum::{Quorum, Roster};

@@ -30,6 +30,8 @@ pub enum Verdict {
     Ignored,
     /// It is no block.
     Undecodable,
+    /// It is refused because its parent is not known, in the daemon's word.
+    Orphan(&'static str),
     /// It is refused, in the daemon's word.
     Refused(String),
 }
@@ -42,6 +44,7 @@ impl Verdict {
             Self::Side | Self::Ignored => Some("inconclusive"),
             Self::Duplicate => Some("duplicate"),
             Self::Undecodable => Some("decode-failed"),
+            Self::Orphan(word) => Some(word),
             Self::Refused(word) => Some(word),
         }
     }

@@ -9,6 +9,9 @@ use crate::profile::Payload;
 /// In every coinbase script, as pools sign theirs.
 const TAG: &[u8] = b"/simnet/";
 
+/// What a coinbase of another chain pays, in base units: nobody here looks at it.
+const ELSEWHERE: i64 = 625_000_000;
+
 /// The version of a coinbase without payload.
 const VERSION: u32 = 2;
 
@@ -32,9 +35,25 @@ pub(super) struct Coinbase {
     pub(super) padding: Vec<u8>,
     /// What it carries behind its lock time.
     pub(super) payload: Option<Payload>,
+    /// What its script holds between the extra nonce and the tag: what commits it to blocks of other chains, if anything.
+    pub(super) note: Vec<u8>,
 }
 
 impl Coinbase {
+    /// One of another chain, whichever.
+    pub(super) fn elsewhere(height: u32, extra_nonce: u64, note: &[u8]) -> Self {
+        Self {
+            height,
+            extra_nonce,
+            value: ELSEWHERE,
+            payout: &[0x51],
+            commitment: None,
+            padding: Vec::new(),
+            payload: None,
+            note: note.to_vec(),
+        }
+    }
+
     /// Commits to the root of the tree of wtxids, in which the coinbase itself counts as zero.
     pub(super) fn commit_to(&mut self, root: [u8; 32]) {
         self.commitment = Some(sha256d(&[root, RESERVED].concat()));
@@ -53,10 +72,6 @@ impl Coinbase {
         let witness = [&[1, 32][..], &RESERVED].concat();
         let marker = [0, WITNESS_FLAG];
         [&self.version()[..], &marker, &self.inputs_and_outputs(), &witness, &self.end()].concat()
-    }
-
-    pub(super) fn txid(&self) -> [u8; 32] {
-        sha256d(&self.stripped())
     }
 
     fn version(&self) -> [u8; 4] {
@@ -79,6 +94,7 @@ impl Coinbase {
         out.put_slice(&[0xff; 4]);
         let mut script = height_push(self.height);
         script.put_byte_string(&self.extra_nonce.to_le_bytes());
+        script.put_slice(&self.note);
         script.put_byte_string(TAG);
         out.put_byte_string(&script);
         out.put_slice(&[0xff; 4]);

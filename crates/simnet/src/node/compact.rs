@@ -120,8 +120,8 @@ impl Node {
             // Read in another format there are bytes left over: dropped (measured.md).
             return;
         }
-        if let Err(word) = self.chain.accept_header(&compact.header, at) {
-            return self.punish(id, (self.profile.points)(&word), at);
+        if let Err(refusal) = self.chain.accept_header(&compact.header, at) {
+            return self.punish_for(id, &refusal, at);
         }
         self.note_possession(id, hash);
         if self.chain.block(&hash).is_some() {

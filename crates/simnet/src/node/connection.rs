@@ -18,6 +18,8 @@ pub(super) struct Connection {
     pub(super) since: Duration,
     pub(super) intake: Intake,
     pub(super) phase: Phase,
+    /// What it has been punished with.
+    pub(super) points: u32,
     /// The nonce of the `version` that we sent.
     pub(super) nonce: Option<u64>,
     pub(super) received: u64,
@@ -48,7 +50,6 @@ pub(super) struct Peer {
     pub(super) last_unknown: Option<BlockHash>,
     /// The best header that we told it.
     pub(super) best_sent: Option<BlockHash>,
-    pub(super) points: u32,
     /// Headers messages in a row that did not connect.
     pub(super) unconnected: u32,
     pub(super) ping: Option<(u64, Duration)>,
@@ -81,6 +82,8 @@ pub struct PeerInfo {
     pub user_agent: String,
     /// The height that it claimed when it connected; -1 if none.
     pub start_height: i64,
+    /// What it has been punished with: 100 are the end.
+    pub points: u32,
     /// The last measured round trip.
     pub ping_time: Option<Duration>,
     /// Bytes received from it.
@@ -96,6 +99,7 @@ impl Connection {
             since: now,
             intake: Intake::new(profile.magic(), profile.max_payload, profile.may_encrypt),
             phase: Phase::AwaitingVersion,
+            points: 0,
             nonce: None,
             received: 0,
             sent: 0,
@@ -127,6 +131,7 @@ impl Connection {
             protocol: peer.version.protocol,
             user_agent: peer.version.user_agent(),
             start_height: peer.version.start_height().map_or(-1, i64::from),
+            points: self.points,
             ping_time: peer.ping_time,
             received: self.received,
             sent: self.sent,
@@ -144,7 +149,6 @@ impl Peer {
             best_known: None,
             last_unknown: None,
             best_sent: None,
-            points: 0,
             unconnected: 0,
             ping: None,
             ping_time: None,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng;
 use wire::{
-    BlockHash, GetHeaders, Message, NetworkAddress, SendCompact, Services, VersionDetails, VersionMessage,
+    BlockHash, Command, GetHeaders, Message, NetworkAddress, RejectCode, SendCompact, Services,
+    VersionDetails, VersionMessage,
 };
 
 use super::{
@@ -19,9 +20,10 @@ use crate::{
 
 impl Node {
     pub(super) fn await_version(&mut self, id: ConnectionId, message: Message, at: Duration) {
-        // Whatever else comes first costs a point and is not looked at ("ping before version").
-        let Message::Version(version) = message else { return };
+        // Whatever else comes first is not looked at ("ping before version").
+        let Message::Version(version) = message else { return self.hear_early(id, &message, at) };
         if version.protocol < self.profile.identity.least_protocol {
+            self.reject_version(id, at);
             return self.hang_up(id, HangUp::TooOld, at);
         }
         let ours = |nonce| self.connections.values().any(|connection| connection.nonce == Some(nonce));
@@ -36,10 +38,11 @@ impl Node {
     }
 
     pub(super) fn await_verack(&mut self, id: ConnectionId, message: Message, at: Duration) {
+        let knows_addrv2 = self.greets_with(|say| matches!(say, Say::SendAddrV2));
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let Phase::AwaitingVerack(peer) = &mut connection.phase else { return };
         match message {
-            Message::SendAddrV2 => peer.wants_addrv2 = true,
+            Message::SendAddrV2 if knows_addrv2 => peer.wants_addrv2 = true,
             Message::Verack => {
                 let phase = std::mem::replace(&mut connection.phase, Phase::AwaitingVersion);
                 let Phase::AwaitingVerack(peer) = phase else { return };
@@ -51,11 +54,26 @@ impl Node {
                 }
             }
             // Not before verack, not even a ping ("ping before verack (after version)").
-            _ => {}
+            message => self.hear_early(id, &message, at),
         }
     }
 
-    fn recite(&mut self, id: ConnectionId, steps: &'static [Step], protocol: i32, at: Duration) {
+    /// A message before its time. Most daemons overlook it, some count.
+    fn hear_early(&mut self, id: ConnectionId, message: &Message, at: Duration) {
+        match message {
+            // Whoever is refused something may say so at any time (G net_processing.cpp, ProcessMessage).
+            Message::Reject(_) => {}
+            Message::Version(_) => self.hear_second_version(id, at),
+            _ => self.punish(id, self.profile.early, at),
+        }
+    }
+
+    pub(super) fn hear_second_version(&mut self, id: ConnectionId, at: Duration) {
+        self.reject(id, Command::VERSION, RejectCode(0x12), b"Duplicate version message", at);
+        self.punish(id, self.profile.early, at);
+    }
+
+    pub(super) fn recite(&mut self, id: ConnectionId, steps: &'static [Step], protocol: i32, at: Duration) {
         let common = protocol.min(self.profile.identity.protocol);
         for step in steps.iter().filter(|step| common >= step.from) {
             self.utter(id, step.say, at);

@@ -25,7 +25,9 @@ mod gossip;
 mod handshake;
 mod intake;
 mod lock;
+mod merged;
 mod output;
+mod refuse;
 mod serve;
 mod timers;
 mod tongue;
@@ -48,10 +50,14 @@ use desk::{Desk, Work};
 use gossip::Gossip;
 use intake::Heard;
 use lock::Locks;
+use merged::Issued;
+use refuse::Bans;
 use timers::{Timer, Timers};
 
 pub use connection::{ConnectionId, PeerInfo};
+pub use merged::Solution;
 pub use output::{HangUp, Output};
+pub use refuse::Ban;
 
 /// How many connections a node takes. litecoind: 125 less 11 of its own (protocol.md §2.4).
 const MAX_CONNECTIONS: usize = 114;
@@ -72,6 +78,10 @@ pub struct Node {
     pushers: VecDeque<ConnectionId>,
     gossip: Gossip,
     locks: Locks,
+    /// Addresses from which nothing is taken.
+    bans: Bans,
+    /// Work for merged mining that it has issued.
+    issued: Issued,
     /// What is a matter of chance about when it speaks, if the profile leaves any of that to chance.
     whims: Option<StdRng>,
     /// Away, if [`Temperament::Flapping`].
@@ -107,6 +117,8 @@ impl Node {
             pushers: VecDeque::new(),
             gossip: Gossip::default(),
             locks: Locks::default(),
+            bans: Bans::default(),
+            issued: Issued::default(),
             away: false,
             initial_download: false,
             warm_up: None,
@@ -185,8 +197,14 @@ impl Node {
     /// Someone has connected, from `address`. The number must not have been used before.
     pub fn connect(&mut self, id: ConnectionId, address: SocketAddr, now: Duration) {
         self.tick(now);
-        if self.away || self.connections.len() >= MAX_CONNECTIONS {
-            let reason = if self.away { HangUp::Away } else { HangUp::Full };
+        let reason = if self.away || self.temperament == Temperament::Down {
+            Some(HangUp::Away)
+        } else if self.bans.holds(&address.ip(), now) {
+            Some(HangUp::Banned)
+        } else {
+            (self.connections.len() >= MAX_CONNECTIONS).then_some(HangUp::Full)
+        };
+        if let Some(reason) = reason {
             return self.outbox.push_back(Output::HangUp { connection: id, reason, at: now });
         }
         self.connections.insert(id, Connection::new(address, &self.profile, now));

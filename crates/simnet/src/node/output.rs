@@ -70,6 +70,9 @@ pub enum HangUp {
     /// The peer has earned 100 points.
     #[error("misbehaves")]
     Misbehaving,
+    /// The peer's address has earned 100 points, and for a while nothing is taken from there.
+    #[error("banned")]
+    Banned,
     /// The handshake was not done within a minute.
     #[error("no handshake in time")]
     HandshakeTimeout,
@@ -82,7 +85,7 @@ pub enum HangUp {
     /// The node's temperament: in the middle of a block.
     #[error("cut in the middle of a block")]
     Cut,
-    /// The node's temperament: it is away.
+    /// The node's temperament: it is away, or down.
     #[error("away")]
     Away,
 }
@@ -98,6 +101,7 @@ impl HangUp {
             Self::LateFeature => "late_feature",
             Self::LongLocator => "long_locator",
             Self::Misbehaving => "misbehaving",
+            Self::Banned => "banned",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::PongTimeout => "pong_timeout",
             Self::Full => "full",

@@ -10,7 +10,7 @@ use ::litecoin::{Litecoin, OLDER_MAX_PAYLOAD};
 use chain::{Finding, Network};
 use wire::{Header, Services};
 
-use super::{Compact, Identity, Mining, Profile, Rpc, Say, Step, Tail, Validation};
+use super::{Compact, Identity, Mining, Profile, Rpc, Say, Step, Tail, UNKNOWN_PARENT, Validation};
 
 /// 0x1000409: NETWORK, WITNESS, NETWORK_LIMITED, MWEB.
 const SERVICES: Services =
@@ -68,6 +68,8 @@ pub fn regtest() -> Profile {
         },
         greeting: GREETING,
         welcome: WELCOME,
+        again: &[],
+        early: 0,
         afterthought: None,
         version_tail: Tail { random: 0, fixed: &[] },
         // Versions 1 and 2 are offered and of no use (measured.md): they lead to a `getdata` for the whole block.
@@ -81,8 +83,13 @@ pub fn regtest() -> Profile {
         address_delay: Some(10.0..29.0),
         serves_in_download: false,
         stall: None,
-        rejects: false,
+        // L validation.cpp, MIN_BLOCKS_TO_KEEP.
+        lead: 288,
+        tells_height: true,
+        rejects: None,
+        orphan: UNKNOWN_PARENT,
         points,
+        ban: None,
         word,
         locking: None,
         mining: Mining {
@@ -91,12 +98,14 @@ pub fn regtest() -> Profile {
             payout: PAYOUT,
             witness_commitment: true,
             payload: |_| None,
+            merged: None,
             alone: false,
+            downloading: "is in initial sync and waiting for blocks...",
             required_rules: &["mweb", "segwit"],
             template_rules: &["csv", "!segwit", "taproot"],
             rules_message: "getblocktemplate must be called with the segwit & mweb rule sets (call with {\"rules\": [\"mweb\", \"segwit\"]})",
         },
-        rpc: Rpc { answer: |_, _, _| None, amend: |_, _, _| {} },
+        rpc: Rpc { answer: |_, _, _, _| None, amend: |_, _, _| {} },
         // A block of 500 bytes is the tip after 2.2 ms (latency_summary.json); 1 MB takes 42 ms to parse alone.
         validation: Validation { base: Duration::from_millis(2), per_kilobyte: Duration::from_micros(42) },
     }
@@ -118,7 +127,7 @@ fn subsidy(height: u32) -> i64 {
 fn points(word: &str) -> u32 {
     match word {
         "time-too-new" | "duplicate-invalid" => 0,
-        "prev-blk-not-found" => 10,
+        UNKNOWN_PARENT => 10,
         _ => 100,
     }
 }

@@ -5,6 +5,7 @@
 //! fact sheet behind every value; nothing else in this crate knows which chain it simulates.
 
 pub mod dash;
+pub mod dogecoin;
 pub mod litecoin;
 
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -12,9 +13,13 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chain::{Chain, Finding};
 use serde_json::Value;
-use wire::{BlockHash, Command, Header, Services};
+use wire::{BlockHash, Command, Header, RejectCode, Services};
 
-use crate::{Node, rpc::Fault};
+use crate::{
+    Node, Verdict,
+    mint::{ParentBlock, Tree},
+    rpc::Fault,
+};
 
 /// A daemon of one chain on one network.
 #[derive(Debug, Clone)]
@@ -29,6 +34,10 @@ pub struct Profile {
     pub greeting: &'static [Step],
     /// What it says once it got a `verack`, in order.
     pub welcome: &'static [Step],
+    /// What it says to each further `verack`, in order.
+    pub again: &'static [Step],
+    /// How many points a message costs that comes before the handshake is done.
+    pub early: u32,
     /// What it says some time later, unasked.
     pub afterthought: Option<Afterthought>,
     /// What it says behind the `relay` flag of its `version`.
@@ -52,10 +61,21 @@ pub struct Profile {
     pub serves_in_download: bool,
     /// How what it sends is late now and then.
     pub stall: Option<Stall>,
-    /// Whether it tells why it refuses a block (`reject`, BIP61).
-    pub rejects: bool,
-    /// How many points a refused block costs its sender; 100 end the connection.
+    /// How far above the tip a block may be that nobody asked for.
+    pub lead: u32,
+    /// Whether a block is invalid whose coinbase does not begin with its height.
+    pub tells_height: bool,
+    /// How it tells why it refuses a block, if it does (`reject`, BIP61): the code and the reason. Then it also tells that
+    /// a message cannot be read, and the like.
+    pub rejects: Option<Rejects>,
+    /// Its word for a block whose parent it does not know.
+    pub orphan: &'static str,
+    /// How many points a refused block costs its sender; 100 end the connection. An orphan goes by the name
+    /// [`UNKNOWN_PARENT`], whatever the daemon calls it.
     pub points: fn(word: &str) -> u32,
+    /// For how long it refuses connections from an address that has earned 100 points, if it does that; its own machine's
+    /// it never refuses.
+    pub ban: Option<Duration>,
     /// The daemon's word for what a chain's inspection found.
     pub word: fn(&Finding, &Header) -> String,
     /// How it handles the objects that make a block final, if the chain has [such](chain::Finality).
@@ -175,8 +195,12 @@ pub struct Mining {
     pub witness_commitment: bool,
     /// What a coinbase of this height carries behind its lock time, if anything.
     pub payload: fn(height: u32) -> Option<Payload>,
+    /// How blocks get their work from another chain's, if they can.
+    pub merged: Option<Merged>,
     /// Whether it gives templates without a peer, and in initial block download.
     pub alone: bool,
+    /// What it says behind its name when it gives none in initial block download.
+    pub downloading: &'static str,
     /// The rules that a caller of `getblocktemplate` must know.
     pub required_rules: &'static [&'static str],
     /// The rules that a template names.
@@ -194,6 +218,23 @@ pub struct Payload {
     pub bytes: Bytes,
 }
 
+/// How a chain's blocks get their work from another chain's: whoever mines that one puts a mark into a coinbase there, and
+/// a proof into the header here.
+#[derive(Debug, Clone, Copy)]
+pub struct Merged {
+    /// The first height at which that is allowed. From there on blocks are made so.
+    pub from: u32,
+    /// The version in the header of such a block.
+    pub version: i32,
+    /// What the script of a coinbase must hold, so that the work of its block counts for this one: this block's place in
+    /// the tree of chains is behind it.
+    pub commitment: fn(&Tree, &BlockHash) -> Bytes,
+    /// What stands behind the header when that block has been found.
+    pub proof: fn(&Tree, &ParentBlock) -> Bytes,
+    /// What must meet this chain's target: a hash of the other block's header.
+    pub work: fn(&[u8; Header::LEN]) -> [u8; 32],
+}
+
 /// How a daemon handles the objects that make a block final. What they are called, and how they are read, the
 /// [chain](chain::Finality) knows.
 #[derive(Debug, Clone, Copy)]
@@ -208,14 +249,17 @@ pub struct Locking {
     pub forged: u32,
 }
 
+/// The code and the reason of a `reject`.
+pub type Rejects = fn(&Verdict) -> (RejectCode, &str);
+
 /// What becomes of a call.
 pub type Answer = Result<Value, Fault>;
 
 /// What the RPC of a daemon has of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Rpc {
-    /// Answers a method that only this daemon has; `None` if there is no such method.
-    pub answer: fn(&Node, method: &str, params: &[Value]) -> Option<Answer>,
+    /// Answers a method that only this daemon has, or answers in its own way; `None`: as all daemons do.
+    pub answer: fn(&mut Node, method: &str, params: &[Value], now: Duration) -> Option<Answer>,
     /// Makes a result of the common form one of the daemon's.
     pub amend: fn(&Node, method: &str, result: &mut Value),
 }
@@ -228,6 +272,12 @@ pub struct Validation {
     /// For each kilobyte.
     pub per_kilobyte: Duration,
 }
+
+/// What a block's fault is called, in [`Profile::points`], whose parent is not known.
+pub const UNKNOWN_PARENT: &str = "prev-blk-not-found";
+
+/// A script that pays to a key hash of 20 bytes to which nobody has the key.
+const PAYOUT: &[u8] = b"\x76\xa9\x14simulated-pool's-key\x88\xac";
 
 /// The header of a first block of version 1 on a regtest, whose bits are 207fffff (protocol.md §1.4).
 fn genesis(root: &[u8; 32], time: u32, nonce: u32) -> Header {
@@ -270,7 +320,7 @@ mod tests {
 
     #[test]
     fn genesis_headers_have_the_names_that_the_chains_know() {
-        for profile in [litecoin::regtest(), dash::regtest()] {
+        for profile in [litecoin::regtest(), dash::regtest(), dogecoin::regtest()] {
             assert_eq!(profile.chain.block_hash(&profile.genesis), profile.chain.params().genesis);
             assert_eq!(profile.chain.check_work(&profile.genesis), Ok(()));
         }

@@ -7,7 +7,8 @@
 //! What is answered: `submitblock`, `getblocktemplate`, `getblockchaininfo`, `getbestblockhash`, `getblockcount`,
 //! `getblockhash`, `getblockheader`, `getblock`, `getchaintips`, `getpeerinfo`, `getconnectioncount`,
 //! `getnetworkinfo`, `getnettotals`, `getmininginfo`, `uptime`, and what a daemon has of its own: dashd's
-//! `getbestchainlock`, `masternodelist` and `quorum` (list, info). Everything else is "Method not found" (-32601).
+//! `getbestchainlock`, `masternodelist` and `quorum` (list, info); dogecoind's `createauxblock`, `getauxblock`,
+//! `submitauxblock` and `listbanned`. Everything else is "Method not found" (-32601).
 
 mod blocks;
 mod envelope;
@@ -17,7 +18,7 @@ mod template;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Node, Verdict};
 
@@ -79,7 +80,8 @@ pub fn answer(node: &mut Node, method: &str, params: &Value, now: Duration) -> R
         Value::Array(params) => params,
         _ => return Err(Fault::new(Fault::PARAMETER, "simulated nodes take their parameters by position")),
     };
-    let mut result = common(node, method, params, now)?;
+    let own = (node.profile().rpc.answer)(node, method, params, now);
+    let mut result = own.unwrap_or_else(|| common(node, method, params, now))?;
     (node.profile().rpc.amend)(node, method, &mut result);
     Ok(result)
 }
@@ -102,8 +104,7 @@ fn common(node: &mut Node, method: &str, params: &[Value], now: Duration) -> Res
         "getnettotals" => Ok(network::totals(node, now)),
         "getmininginfo" => Ok(template::mining_info(node)),
         "uptime" => Ok(json!(now.as_secs())),
-        _ => (node.profile().rpc.answer)(node, method, params)
-            .unwrap_or_else(|| Err(Fault::new(Fault::METHOD, "Method not found"))),
+        _ => Err(Fault::new(Fault::METHOD, "Method not found")),
     }
 }
 
@@ -115,16 +116,28 @@ fn submit(node: &mut Node, params: &[Value], now: Duration) -> Result<Value, Fau
     submit_hex(node, text(data)?, now)
 }
 
-fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault> {
+pub(crate) fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault> {
     let undecodable = || Fault::new(Fault::UNDECODABLE, "Block decode failed");
-    let mut bytes = vec![0; hex.len() / 2];
-    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(|_| undecodable())?;
-    match node.submit(&Bytes::from(bytes), now) {
+    match node.submit(&unhex(hex).ok_or_else(undecodable)?, now) {
         Verdict::Undecodable => Err(undecodable()),
         Verdict::Refused(word) if word == "bad-cb-missing" => {
             Err(Fault::new(Fault::UNDECODABLE, "Block does not start with a coinbase"))
         }
         verdict => Ok(verdict.word().map_or(Value::Null, Value::from)),
+    }
+}
+
+pub(crate) fn unhex(hex: &str) -> Option<Bytes> {
+    let mut bytes = vec![0; hex.len() / 2];
+    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).ok()?;
+    Some(bytes.into())
+}
+
+/// The fields of an object, to be added to others.
+pub(crate) fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
     }
 }
 

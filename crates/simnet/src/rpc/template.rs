@@ -28,7 +28,7 @@ pub(super) fn template(node: &mut Node, params: &[Value], now: Duration) -> Resu
         return Err(Fault::new(Fault::NOT_CONNECTED, format!("{name} is not connected!")));
     }
     if node.initial_download() && !mining.alone {
-        let message = format!("{name} is in initial sync and waiting for blocks...");
+        let message = format!("{name} {}", mining.downloading);
         return Err(Fault::new(Fault::INITIAL_DOWNLOAD, message));
     }
     let known: Vec<&str> =

@@ -35,8 +35,8 @@ pub struct PeerPlan {
 /// A node to be started.
 ///
 /// Its RPC shares its temperament and its line: a slow one answers late, a mute or deaf one never, one that cuts
-/// connections does so in the middle of each `submitblock`, one that is away closes them, and a zombie finds every
-/// block `inconclusive`.
+/// connections does so in the middle of each submission, one that is away closes them, one that is down refuses them, and a
+/// zombie finds every block `inconclusive`.
 #[derive(Debug, Clone)]
 pub struct NodePlan {
     /// Its name, unlike everybody else's.

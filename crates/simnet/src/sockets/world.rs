@@ -1,8 +1,7 @@
 //! A network of simulated nodes with real sockets.
 
 use std::{
-    collections::HashSet,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::TcpSocket,
     sync::{mpsc, watch},
     time::Instant,
 };
@@ -21,18 +20,19 @@ use tokio_util::{
 };
 use wire::{BlockHash, Header, Message};
 
-use super::{Member, PeerPlan, Plan, RpcAddress, WorldError, gossip::Gossip, host::Host, http::Server};
+use super::{
+    Member, Plan, RpcAddress, WorldError,
+    draft::{Draft, Port, drafts},
+    gossip::Gossip,
+    host::Host,
+    http::Server,
+};
 use crate::{
-    ChainState, Inspections, Mint, Minted, Node, Order, Profile, Promise, Temperament, Verdict,
+    AuxBlock, ChainState, Inspections, Mint, Minted, Node, Order, Parent, ParentBlock, Profile, Promise,
+    Temperament, Verdict,
     quorum::{Ballot, Roster},
     topology::Topology,
 };
-
-/// How much the kernel takes for a node that stops reading, in bytes; Linux doubles it.
-const DEAF_BUFFER: u32 = 4096;
-
-/// How many connections may wait to be taken.
-const BACKLOG: u32 = 128;
 
 /// The best block of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +74,8 @@ pub struct World {
     tasks: TaskTracker,
     ending: CancellationToken,
     _ending: DropGuard,
-}
-
-/// What is made of one entry of a plan.
-struct Draft {
-    plan: PeerPlan,
-    listener: TcpListener,
-    rpc: Option<(TcpListener, RpcAddress)>,
-    p2p: SocketAddr,
+    /// Of those who are down.
+    _shut: Vec<TcpSocket>,
 }
 
 impl World {
@@ -122,9 +116,9 @@ impl World {
         let (telling, heard) = mpsc::unbounded_channel();
         let (counter, news) = watch::channel(0);
 
-        let (mut members, mut hosts) = (Vec::new(), Vec::new());
+        let (mut members, mut hosts, mut shut) = (Vec::new(), Vec::new(), Vec::new());
         for (index, draft) in drafts.into_iter().enumerate() {
-            let Draft { plan, listener, rpc, p2p } = draft;
+            let Draft { plan, port, rpc, p2p } = draft;
             let seed = StdRng::seed_from_u64(rng.random());
             let mut node = Node::new(profile.clone(), inspections.clone(), plan.temperament, epoch, seed);
             node.chain_mut().adopt(&history);
@@ -134,11 +128,21 @@ impl World {
             }
             let host = Arc::new(Host::new(index, plan.link, node, start, telling.clone()));
             tasks.spawn(host.clone().keep_time(ending.clone()));
-            tasks.spawn(host.clone().listen(listener, tasks.clone(), ending.clone()));
-            let rpc = rpc.map(|(listener, address)| {
-                let login = format!("{}:{}", address.user, address.password);
-                let server = Arc::new(Server { host: host.clone(), login });
-                tasks.spawn(server.listen(listener, tasks.clone(), ending.clone()));
+            match port {
+                Port::Open(listener) => {
+                    tasks.spawn(host.clone().listen(listener, tasks.clone(), ending.clone()));
+                }
+                Port::Shut(socket) => shut.push(socket),
+            }
+            let rpc = rpc.map(|(port, address)| {
+                match port {
+                    Port::Open(listener) => {
+                        let login = format!("{}:{}", address.user, address.password);
+                        let server = Arc::new(Server { host: host.clone(), login });
+                        tasks.spawn(server.listen(listener, tasks.clone(), ending.clone()));
+                    }
+                    Port::Shut(socket) => shut.push(socket),
+                }
                 address
             });
             members.push(Member {
@@ -164,6 +168,7 @@ impl World {
             tasks,
             _ending: ending.clone().drop_guard(),
             ending,
+            _shut: shut,
         };
         for rpc in world.members.iter().filter_map(Member::rpc) {
             rpc.write_cookie().map_err(|source| WorldError::Cookie {
@@ -212,9 +217,34 @@ impl World {
 
     /// Makes the next block on the [tip](Self::tip). Nobody has it yet.
     pub fn mint(&self, order: &Order) -> Minted {
-        let parent = self.best().look(|node| node.chain().next());
+        self.mint_with(order, &[])
+    }
+
+    /// The same, with a note in the coinbase's script: what [commits](AuxBlock::commitment) it to another chain's block.
+    pub fn mint_with(&self, order: &Order, note: &[u8]) -> Minted {
+        let (parent, time) = self.next();
+        self.mint.lock().mint_with(&parent, time, order, note)
+    }
+
+    /// Makes the next block on the [tip](Self::tip), whose work is to be done on another chain's; `None` if the chain has
+    /// no such blocks at this height.
+    pub fn aux(&self, order: &Order) -> Option<AuxBlock> {
+        let (parent, time) = self.next();
+        self.mint.lock().aux(&parent, time, order)
+    }
+
+    /// One find for two chains: the next block here and the next one of `parents`, on whose work it rests. Nobody has
+    /// either yet. `None` if this chain has no such blocks at this height.
+    pub fn mint_merged(&self, order: &Order, parents: &Self, of_parent: &Order) -> Option<(Minted, Minted)> {
+        let aux = self.aux(order)?;
+        let parent = parents.mint_with(of_parent, aux.commitment());
+        Some((aux.seal(&ParentBlock::from(&parent)), parent))
+    }
+
+    /// What the next block is to be built on, and the time.
+    fn next(&self) -> (Parent, u32) {
         let time = self.epoch.saturating_add(u32::try_from(self.elapsed().as_secs()).unwrap_or(u32::MAX));
-        self.mint.lock().mint(&parent, time, order)
+        (self.best().look(|node| node.chain().next()), time)
     }
 
     /// A block appears at a member, as if found there; it gossips from there if it is accepted.
@@ -327,47 +357,6 @@ impl std::fmt::Debug for Host {
             .field("temperament", &self.temperament)
             .finish_non_exhaustive()
     }
-}
-
-/// Gives every entry of a plan its ports.
-fn drafts(peers: Vec<PeerPlan>, nodes: Vec<super::NodePlan>) -> Result<Vec<Draft>, WorldError> {
-    let mut names = HashSet::new();
-    let peers = peers.into_iter().map(|plan| (plan, None));
-    let nodes = nodes.into_iter().map(|node| {
-        let plan = PeerPlan { name: node.name, temperament: node.temperament, link: node.link };
-        (plan, Some(node.cookie_file))
-    });
-    let draft = |(plan, rpc): (PeerPlan, Option<Option<std::path::PathBuf>>)| {
-        if !names.insert(plan.name.clone()) {
-            return Err(WorldError::SameName(plan.name));
-        }
-        let bind = |source| WorldError::Bind { member: plan.name.clone(), source };
-        let (listener, p2p) = listener(plan.temperament).map_err(bind)?;
-        let rpc = rpc.map(|cookie_file| {
-            let (listener, address) = self::listener(Temperament::Honest)?;
-            let user = if cookie_file.is_some() { "__cookie__" } else { "pool" }.into();
-            let secret: [u8; 32] = rand::rng().random();
-            Ok((
-                listener,
-                RpcAddress { address, user, password: faster_hex::hex_string(&secret), cookie_file },
-            ))
-        });
-        let rpc = rpc.transpose().map_err(bind)?;
-        Ok(Draft { plan, listener, rpc, p2p })
-    };
-    peers.chain(nodes).map(draft).collect()
-}
-
-/// A port that the system chooses.
-fn listener(temperament: Temperament) -> std::io::Result<(TcpListener, SocketAddr)> {
-    let socket = TcpSocket::new_v4()?;
-    if temperament == Temperament::Deaf {
-        socket.set_recv_buffer_size(DEAF_BUFFER)?;
-    }
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let listener = socket.listen(BACKLOG)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 fn unix_now() -> u32 {

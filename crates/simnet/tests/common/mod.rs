@@ -31,6 +31,8 @@ pub(crate) struct Daemon {
     pub(crate) services: u64,
     /// The format of compact blocks that it takes.
     pub(crate) compact: u64,
+    /// From which height on its chain's blocks are like today's.
+    pub(crate) today: u32,
 }
 
 pub(crate) const LITECOIN: Daemon = Daemon {
@@ -39,12 +41,28 @@ pub(crate) const LITECOIN: Daemon = Daemon {
     protocol: 70_016,
     services: 0x100_0409,
     compact: 3,
+    today: 0,
 };
 
-pub(crate) const DASH: Daemon =
-    Daemon { folder: "dash", profile: profile::dash::regtest, protocol: 70_240, services: 0x405, compact: 1 };
+pub(crate) const DASH: Daemon = Daemon {
+    folder: "dash",
+    profile: profile::dash::regtest,
+    protocol: 70_240,
+    services: 0x405,
+    compact: 1,
+    today: 0,
+};
 
-pub(crate) const DAEMONS: [Daemon; 2] = [LITECOIN, DASH];
+pub(crate) const DOGECOIN: Daemon = Daemon {
+    folder: "dogecoin",
+    profile: profile::dogecoin::regtest,
+    protocol: 70_015,
+    services: 0x5,
+    compact: 2,
+    today: 20,
+};
+
+pub(crate) const DAEMONS: [Daemon; 3] = [LITECOIN, DASH, DOGECOIN];
 
 impl Daemon {
     pub(crate) fn recording(&self, file: &str) -> Value {
@@ -72,8 +90,9 @@ impl Daemon {
         Stage::with(self, profile, temperament, Counting::default())
     }
 
-    /// With so many blocks of its own behind it.
+    /// With so many blocks of its own behind it since its chain's blocks are like today's.
     pub(crate) fn with_history(self, temperament: Temperament, length: u32) -> Stage {
+        let length = self.today + length;
         let mut stage = self.stage(temperament);
         let history = stage.mint.history(&stage.node.chain().next(), length, EPOCH);
         let headers: Vec<Header> = history.into_iter().map(|block| block.header).collect();
@@ -144,6 +163,8 @@ pub(crate) struct Stage {
     pub(crate) node: Node,
     pub(crate) mint: Mint,
     pub(crate) now: Duration,
+    /// Where whoever talks to it comes from.
+    pub(crate) from: SocketAddr,
 }
 
 impl Stage {
@@ -161,7 +182,7 @@ impl Stage {
         let inspections = Inspections::new(profile.chain.clone());
         let node = Node::new(profile.clone(), inspections, temperament, EPOCH, rng);
         let mint = Mint::new(&profile, 1);
-        Self { daemon, profile, node, mint, now: Duration::ZERO }
+        Self { daemon, profile, node, mint, now: Duration::ZERO, from: caller() }
     }
 
     /// With so many blocks of its own behind it.
@@ -203,7 +224,7 @@ impl Stage {
 
     /// The same with other services.
     pub(crate) fn shake_hands_with(&mut self, services: u64) {
-        self.node.connect(CALLER, caller(), self.now);
+        self.node.connect(CALLER, self.from, self.now);
         // As bytes, since it matters how a stream begins.
         for message in [version(self.daemon.protocol, services), Message::Verack] {
             self.say_bytes(&self.node.frame(&message));
@@ -265,6 +286,12 @@ pub(crate) fn word(message: &Message) -> String {
         Message::GetData(items) => format!("getdata {:#x}", items[0].kind),
         Message::Inv(items) => format!("inv {:#x}", items[0].kind),
         Message::Headers(headers) => format!("headers n={}", headers.len()),
+        Message::Reject(reject) => {
+            let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+            let (command, reason) = (text(&reject.command), text(&reject.reason));
+            let block = reject.block().map_or_else(String::new, |block| block.to_string()[..12].to_owned());
+            format!("reject {command} code={:#x} reason={reason} data={block}", reject.code.0)
+        }
         other => other.command().to_string(),
     }
 }
@@ -284,4 +311,16 @@ pub(crate) fn accepted(outputs: &[Output]) -> Vec<BlockHash> {
         _ => None,
     };
     outputs.iter().filter_map(block).collect()
+}
+
+/// What a node refuses, without the names of blocks.
+pub(crate) fn rejections(said: Vec<String>) -> Vec<String> {
+    let rejects = said.into_iter().filter(|said| said.starts_with("reject"));
+    rejects.filter_map(|said| said.split_once(" data=").map(|(said, _)| said.to_owned())).collect()
+}
+
+/// The node's lines to the caller, without times.
+pub(crate) fn to_caller(lines: &Value) -> Vec<String> {
+    let lines = lines.as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+    lines.filter_map(|line| line.split_once("<- ")).map(|(_, said)| said.to_owned()).collect()
 }

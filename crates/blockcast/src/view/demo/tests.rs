@@ -23,6 +23,8 @@ fn minted(report: &Report) -> Minted {
         header: Header::new([0; 80]),
         parent: report.parent.parse().unwrap(),
         height: report.height.unwrap(),
+        coinbase: Vec::new().into(),
+        coinbase_branch: Vec::new(),
         flaw: None,
     }
 }

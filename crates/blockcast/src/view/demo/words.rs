@@ -52,6 +52,7 @@ pub(super) fn about(temperament: Temperament) -> String {
         Temperament::Mute => "reads everything and never says a word".into(),
         Temperament::Zombie => "answers pings, ignores blocks".into(),
         Temperament::Cutting => "hangs up in the middle of each block".into(),
+        Temperament::Down => "is not there: connections are refused".into(),
         Temperament::Flapping { .. } => "honest, but away for some seconds every now and then".into(),
     }
 }

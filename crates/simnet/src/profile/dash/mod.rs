@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use wire::{BlockHash, Command, Services};
 
 use super::{
-    Afterthought, Compact, Identity, Locking, Mining, Payload, Profile, Rpc, Say, Stall, Step, Tail,
-    Validation,
+    Afterthought, Compact, Identity, Locking, Mining, PAYOUT, Payload, Profile, Rpc, Say, Stall, Step, Tail,
+    UNKNOWN_PARENT, Validation,
 };
 
 /// 0x1c05: NETWORK, BLOOM, NETWORK_LIMITED, HEADERS_COMPRESSED, P2P_V2.
@@ -29,9 +29,6 @@ const GENESIS_ROOT: [u8; 32] = [
     0xc7, 0x62, 0xa6, 0x56, 0x7f, 0x3c, 0xc0, 0x92, 0xf0, 0x68, 0x4b, 0xb6, 0x2b, 0x7e, 0x00, 0xa8, 0x48,
     0x90, 0xb9, 0x90, 0xf0, 0x7c, 0xc7, 0x1a, 0x6b, 0xb5, 0x8d, 0x64, 0xb9, 0x8e, 0x02, 0xe0,
 ];
-
-/// A script that pays to a key hash of 20 bytes to which nobody has the key.
-const PAYOUT: &[u8] = b"\x76\xa9\x14simulated-pool's-key\x88\xac";
 
 /// From this height on a coinbase has a payload, whose version is 3 (regtest: DIP3 and V20; `params.toml` of the chain).
 const PAYLOAD_HEIGHT: u32 = 432;
@@ -85,6 +82,8 @@ pub fn regtest() -> Profile {
         },
         greeting: GREETING,
         welcome: WELCOME,
+        again: &[],
+        early: 0,
         // The daemon's timer: D masternode/sync.h, MASTERNODE_SYNC_TICK_SECONDS.
         afterthought: Some(Afterthought { within: Duration::from_secs(6), say: SYNCING }),
         // A challenge to masternodes, and that it is none itself.
@@ -103,8 +102,13 @@ pub fn regtest() -> Profile {
         serves_in_download: true,
         // outgoing_stall_500ms.json: 63 of 600 pings, and 5 of 75 versions.
         stall: Some(Stall { one_in: 10, by: Duration::from_millis(500) }),
-        rejects: false,
+        // D validation.cpp, MIN_BLOCKS_TO_KEEP.
+        lead: 288,
+        tells_height: true,
+        rejects: None,
+        orphan: UNKNOWN_PARENT,
         points,
+        ban: None,
         word: super::family_word,
         locking: Some(Locking { make: clsig, on_forbidden: "bad-prevblk-chainlock", forged: 10 }),
         mining: Mining {
@@ -113,8 +117,10 @@ pub fn regtest() -> Profile {
             payout: PAYOUT,
             witness_commitment: false,
             payload,
+            merged: None,
             // rpc_replies.json, getblocktemplate_not_connected; ibd_behaviour.json.
             alone: true,
+            downloading: "",
             required_rules: &[],
             template_rules: &["csv"],
             rules_message: "",
@@ -171,7 +177,7 @@ fn clsig(key: &[u8; 32], height: u32, block: &BlockHash) -> Bytes {
 fn points(word: &str) -> u32 {
     match word {
         "time-too-new" | "duplicate-invalid" | "bad-cb-amount" => 0,
-        "prev-blk-not-found" | "bad-chainlock" | "bad-prevblk-chainlock" => 10,
+        UNKNOWN_PARENT | "bad-chainlock" | "bad-prevblk-chainlock" => 10,
         _ => 100,
     }
 }

@@ -1,7 +1,7 @@
 //! What dashd's RPC has of its own: ChainLocks, masternodes, quorums (D rpc/blockchain.cpp, rpc/masternode.cpp,
 //! rpc/quorums.cpp), and what its replies have more or less than others (rpc_replies.json).
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use serde_json::{Map, Value, json};
 use wire::{BlockHash, sha256d};
@@ -10,7 +10,7 @@ use super::{SIGNATURE, payload, subsidy};
 use crate::{
     Node,
     profile::Answer,
-    rpc::{Fault, difficulty, text, work},
+    rpc::{Fault, difficulty, fields, text, work},
 };
 
 /// The kind of quorums that sign ChainLocks on regtest (D chainparams.cpp): its name and its number.
@@ -25,7 +25,7 @@ const PAYMENTS_START: u32 = 240;
 /// From which height on a part of that is kept for the credit pool (regtest: MN_RR).
 const POOL_START: u32 = 432;
 
-pub(super) fn answer(node: &Node, method: &str, params: &[Value]) -> Option<Answer> {
+pub(super) fn answer(node: &mut Node, method: &str, params: &[Value], _: Duration) -> Option<Answer> {
     match method {
         "getbestchainlock" => Some(best_chainlock(node)),
         "masternodelist" => Some(masternodes(node, params)),
@@ -246,11 +246,4 @@ fn amend_template(template: &mut Map<String, Value>) {
         "superblocks_enabled": false,
         "coinbase_payload": payload,
     })));
-}
-
-fn fields(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
 }
