@@ -61,15 +61,18 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
 /// A chain of the demo: its name, our nodes on it, and how many peers there are.
 struct Chain {
     name: &'static str,
-    nodes: [&'static str; 2],
+    nodes: &'static [&'static str],
+    /// A node that is slow, and one that is down: neither is waited for.
+    late: &'static [&'static str],
     peers: usize,
     has_quorum: bool,
 }
 
 /// Blocks are found on them in turn.
-const CHAINS: [Chain; 2] = [
-    Chain { name: "litecoin", nodes: ["alpha", "beta"], peers: 20, has_quorum: false },
-    Chain { name: "dash", nodes: ["gamma", "delta"], peers: 12, has_quorum: true },
+const CHAINS: [Chain; 3] = [
+    Chain { name: "litecoin", nodes: &["alpha", "beta"], late: &[], peers: 20, has_quorum: false },
+    Chain { name: "dash", nodes: &["gamma", "delta"], late: &[], peers: 12, has_quorum: true },
+    Chain { name: "dogecoin", nodes: &["epsilon"], late: &["zeta", "eta"], peers: 10, has_quorum: false },
 ];
 
 #[test]
@@ -227,5 +230,5 @@ fn too_few_file_descriptors_are_told_at_once() {
     command.args(["-c", "ulimit -n 40; exec \"$0\" demo", env!("CARGO_BIN_EXE_blockcast")]);
     let (code, stdout, stderr) = told(&command.stdin(Stdio::null()).output().unwrap());
     assert_eq!((code, stdout.as_str()), (1, ""));
-    assert!(stderr.contains("300 file descriptors") && stderr.contains("limit is 40"), "{stderr}");
+    assert!(stderr.contains("400 file descriptors") && stderr.contains("limit is 40"), "{stderr}");
 }

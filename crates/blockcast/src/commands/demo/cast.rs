@@ -25,10 +25,15 @@ pub(super) struct Stage {
     pub(super) company: &'static [(Temperament, usize)],
     /// How many honest peers more there are, who make blocks final; none where nothing but work decides.
     pub(super) quorum: usize,
+    /// How many blocks there are when it begins.
+    pub(super) history: u32,
 }
 
 /// All chains, in the order in which they take turns.
-pub(super) const STAGES: &[Stage] = &[LITECOIN, DASH];
+pub(super) const STAGES: &[Stage] = &[LITECOIN, DASH, DOGECOIN];
+
+/// How many blocks a chain has at first where that does not matter.
+const SHORT: u32 = 3;
 
 const LITECOIN: Stage = Stage {
     chain: "litecoin",
@@ -46,6 +51,7 @@ const LITECOIN: Stage = Stage {
         (flapping(21, 6), 1),
     ],
     quorum: 0,
+    history: SHORT,
 };
 
 const DASH: Stage = Stage {
@@ -60,6 +66,23 @@ const DASH: Stage = Stage {
         (Temperament::Zombie, 1),
     ],
     quorum: 5,
+    history: SHORT,
+};
+
+const DOGECOIN: Stage = Stage {
+    chain: "dogecoin",
+    title: "Dogecoin",
+    profile: profile::dogecoin::regtest,
+    nodes: &[("epsilon", Temperament::Honest), ("zeta", Temperament::SLOW), ("eta", Temperament::Down)],
+    company: &[
+        (Temperament::Honest, 6),
+        (Temperament::SLOW, 1),
+        (Temperament::Mute, 1),
+        (Temperament::Zombie, 1),
+    ],
+    quorum: 0,
+    // Behind the last that cannot be merge-mined.
+    history: 19,
 };
 
 /// Away often enough that somebody who watches for half a minute sees it, and not in step with the blocks.
@@ -129,6 +152,7 @@ mod tests {
             assert_eq!(peers.iter().filter(|peer| peer.part == Part::Quorum).count(), stage.quorum);
             assert!(stage.nodes.iter().all(|(node, _)| nodes.insert(*node)), "{}", stage.chain);
             assert!(engine::KNOWN_CHAINS.contains(&stage.chain));
+            assert_eq!(stage.nodes[0].1, Temperament::Honest, "the primary one answers at once");
         }
     }
 

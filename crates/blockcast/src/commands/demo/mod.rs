@@ -44,8 +44,8 @@ use crate::view::Style;
 use crate::view::demo::{self, ChainPage, Opening, Story};
 use crate::{logging, output};
 
-/// File descriptors that all of it needs: some 190, and some for whoever looks at it.
-const DESCRIPTORS: u64 = 300;
+/// File descriptors that all of it needs: some 250, and some for whoever looks at it.
+const DESCRIPTORS: u64 = 400;
 
 /// How long everybody may take to be connected.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);

@@ -6,15 +6,12 @@ use anyhow::Context;
 use engine::ChainHandle;
 use relay::NodeHealth;
 use simnet::sockets::{NodePlan, PeerPlan, Plan, World};
-use simnet::{Link, Minted, Order, Promise, Quorum};
+use simnet::{Link, Minted, Order, Promise, Quorum, Temperament};
 use wire::BlockHash;
 
 use super::cast::{Role, Stage};
 use super::home::{ChainEntry, Home, Login, NodeEntry, PeerEntry};
 use super::record::{Member, Part, Truth};
-
-/// How many blocks a network has when it begins.
-const HISTORY: u32 = 3;
 
 /// With how many others each of them gossips.
 const NEIGHBOURS: usize = 4;
@@ -47,7 +44,7 @@ impl Network {
         });
         let plan = Plan {
             seed,
-            history: HISTORY,
+            history: stage.history,
             neighbours: NEIGHBOURS,
             peers: peers.collect(),
             nodes: nodes.collect(),
@@ -98,7 +95,7 @@ impl Network {
     }
 
     /// Why the engine is not wholly ready for blocks of this chain, if that is so. Those who come and go are not waited
-    /// for.
+    /// for, nor those who are not there at all.
     pub(super) fn not_ready(&self, chain: &ChainHandle) -> Vec<String> {
         let (relay, name) = (&chain.relay, chain.name());
         let ready = relay.ready_peers();
@@ -106,7 +103,10 @@ impl Network {
             let observes = member.part == Part::Observer;
             ready.iter().any(|peer| peer.address == member.address && peer.is_observer() == observes)
         };
-        let awaited = self.members.iter().filter(|member| member.temperament.promise() != Promise::Perhaps);
+        let comes = |temperament: Temperament| {
+            temperament != Temperament::Down && temperament.promise() != Promise::Perhaps
+        };
+        let awaited = self.members.iter().filter(|member| comes(member.temperament));
         let missing = awaited.filter(|member| !is_there(member)).map(|member| member.name.as_str());
         let missing: Vec<_> = missing.collect();
         let answers = |member: &Member| {

@@ -4,7 +4,8 @@
 //! A block is *as it should be* if
 //!
 //! - the pool was answered `null`,
-//! - every node that keeps its word has accepted it and is reported so,
+//! - every node that keeps its word at once has accepted it and is reported so (a slow one may be late, and one that is
+//!   down hears of it when it is back: nobody waits for them),
 //! - every peer that keeps its word (honest or slow) has accepted it and is reported so, the observer by its echo,
 //! - nobody is called accepted who does not have it,
 //! - on a chain where a quorum makes blocks final, it has, and the block is reported so; never before, and by nobody
@@ -187,9 +188,12 @@ impl Record {
         self.simulation.problems.iter().all(|problem| problem.false_claim)
     }
 
-    /// Whether there is nothing left to wait for: also those who do not keep their word have an outcome.
+    /// Whether there is nothing left to wait for: also those who are not awaited have an outcome.
     pub(crate) fn is_settled(&self) -> bool {
-        self.is_complete() && self.simulation.peers.iter().all(|peer| !peer.is_open())
+        let Simulation { nodes, peers, .. } = &self.simulation;
+        self.is_complete()
+            && nodes.iter().all(|node| !node.is_pending())
+            && peers.iter().all(|peer| !peer.is_open())
     }
 }
 
@@ -201,9 +205,14 @@ impl Member {
 }
 
 impl Node {
-    /// The same of a node.
-    pub(crate) fn keeps_its_word(&self) -> bool {
-        self.temperament.promise() == Promise::Accepts
+    /// Whether its verdict is waited for: it keeps its word, and at once.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.temperament == Temperament::Honest
+    }
+
+    /// Whether nothing is known of it yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.judgement == PENDING
     }
 }
 
@@ -224,12 +233,15 @@ impl Peer {
     }
 }
 
+/// The word for a node without a verdict.
+const PENDING: &str = "pending";
+
 /// The word for a delivery without an outcome.
 const OPEN: &str = "open";
 
 fn node(member: &Member, role: &'static str, has_block: bool, report: &Report) -> Node {
     let said = report.nodes.iter().find(|node| node.node == member.name);
-    let judgement = said.and_then(|node| node.judgement).unwrap_or("pending");
+    let judgement = said.and_then(|node| node.judgement).unwrap_or(PENDING);
     Node {
         name: member.name.clone(),
         role,
@@ -285,7 +297,7 @@ fn node_problem(node: &Node) -> Option<Problem> {
     match (node.called_accepted, node.has_block) {
         (true, true) => None,
         (true, false) => false_claim(&node.name, "is called accepted and does not have the block"),
-        (false, _) if !node.keeps_its_word() => None,
+        (false, _) if !node.is_awaited() => None,
         (false, true) => missing(&node.name, format!("has the block and is called {}", node.judgement)),
         (false, false) => {
             missing(&node.name, format!("does not have the block and is called {}", node.judgement))

@@ -110,18 +110,21 @@ fn every_node_must_have_accepted_it_and_be_called_so() {
 }
 
 #[test]
-fn a_node_that_does_not_keep_its_word_is_not_waited_for_and_must_not_be_claimed() {
-    let mut members = members();
-    members[1].temperament = Temperament::Deaf;
-    let judge = |judgement, truth: &Truth| {
-        let mut report = report();
-        report.nodes[1].judgement = judgement;
-        told(&Record::new(1, 35, answer(), report, &members, truth))
-    };
-    assert_eq!(judge(None, &truth_without("beta")), [""; 0]);
-    assert_eq!(judge(None, &truth()), [""; 0], "it has taken it and cannot say so");
-    let claimed = judge(Some("accepted"), &truth_without("beta"));
-    assert_eq!(claimed, ["FALSE beta: is called accepted and does not have the block"]);
+fn a_node_that_is_slow_or_away_is_not_waited_for_and_must_not_be_claimed() {
+    for temperament in [Temperament::SLOW, Temperament::Deaf, Temperament::Down] {
+        let mut members = members();
+        members[1].temperament = temperament;
+        let judge = |judgement, truth: &Truth| {
+            let mut report = report();
+            report.nodes[1].judgement = judgement;
+            told(&Record::new(1, 35, answer(), report, &members, truth))
+        };
+        assert_eq!(judge(None, &truth_without("beta")), [""; 0]);
+        assert_eq!(judge(None, &truth()), [""; 0], "it has taken it and cannot say so");
+        assert_eq!(judge(Some("unanswered"), &truth_without("beta")), [""; 0]);
+        let claimed = judge(Some("accepted"), &truth_without("beta"));
+        assert_eq!(claimed, ["FALSE beta: is called accepted and does not have the block"]);
+    }
 }
 
 /// What is wrong with a block of a chain where a quorum makes blocks final.

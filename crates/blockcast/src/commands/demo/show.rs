@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bytes::Bytes;
 use engine::ChainHandle;
 use relay::Delivery;
+use simnet::Minted;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wire::{BlockHash, Header, Reader};
 
@@ -125,7 +125,7 @@ impl<'a> Show<'a> {
         let size = self.programme.size.unwrap_or(SIZES[(round + at) % SIZES.len()]);
         let venue = &self.venues[at];
         let minted = venue.network.find(size);
-        let transactions = transactions(&minted.bytes)?;
+        let transactions = transactions(&minted)?;
         let found = Instant::now();
         if let Some(story) = &mut self.story {
             output::print(&story.found(number, venue.chain.name(), &minted, transactions))?;
@@ -211,8 +211,8 @@ fn find(chain: &ChainHandle, hash: BlockHash) -> Option<Arc<Delivery>> {
 }
 
 /// How many transactions a block says that it has.
-fn transactions(block: &Bytes) -> anyhow::Result<u64> {
-    let mut reader = Reader::at(block, Header::LEN);
+fn transactions(block: &Minted) -> anyhow::Result<u64> {
+    let mut reader = Reader::at(&block.bytes, Header::LEN + block.header.extension().len());
     reader.compact_size("transactions").context("the simulated block cannot be read")
 }
 

@@ -8,7 +8,7 @@ use super::record::{Problem, Record};
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) blocks: u32,
-    /// How often a node that keeps its word accepted a block and was reported so, of how many times.
+    /// How often a node that is neither slow nor away accepted a block and was reported so, of how many times.
     pub(crate) nodes: (usize, usize),
     /// How often a peer that keeps its word was proven to have a block, of how many times; observers left aside.
     pub(crate) proven: (usize, usize),
@@ -25,7 +25,7 @@ impl Tally {
     pub(crate) fn add(&mut self, record: &Record) {
         let simulation = &record.simulation;
         self.blocks += 1;
-        for node in simulation.nodes.iter().filter(|node| node.keeps_its_word()) {
+        for node in simulation.nodes.iter().filter(|node| node.is_awaited()) {
             self.nodes.0 += usize::from(node.called_accepted && node.has_block);
             self.nodes.1 += 1;
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use simnet::{Minted, Temperament};
 
-use super::words::{after, rank, reason, size};
+use super::words::{after, node_reason, rank, reason, size};
 use super::{INDENT, line};
 use crate::commands::demo::record::{Finality, Peer, Problem, Record};
 use crate::view::{Style, Tone, text};
@@ -116,7 +116,7 @@ impl Story {
     }
 
     fn nodes(&self, record: &Record) -> (String, bool) {
-        let nodes = &record.simulation.nodes;
+        let nodes: Vec<_> = record.simulation.nodes.iter().filter(|node| node.is_awaited()).collect();
         let verdicts = nodes.iter().map(|node| {
             let tone = if node.called_accepted { Tone::Good } else { Tone::Bad };
             let verdict = self.style.paint(tone, &text::clean(&node.judgement));
@@ -125,8 +125,7 @@ impl Story {
             format!("{}{role} {verdict}{when}", node.name)
         });
         let verdicts: Vec<_> = verdicts.collect();
-        let mut awaited = nodes.iter().filter(|node| node.keeps_its_word());
-        (line("nodes", &verdicts.join(", ")), awaited.all(|node| node.judged_ms.is_some()))
+        (line("nodes", &verdicts.join(", ")), nodes.iter().all(|node| node.judged_ms.is_some()))
     }
 
     fn honest(&self, record: &Record) -> (String, bool) {
@@ -185,9 +184,25 @@ impl Story {
         (line("final", &told), said.ms.is_some())
     }
 
-    /// Those who do not keep their word: at length what was not seen before, the rest in a list.
+    /// Those who are not waited for: at length what was not seen before, the rest in a list. Nodes come first.
     fn others(&mut self, record: &Record) -> String {
         let (mut page, mut known) = (String::new(), Vec::new());
+        for node in record.simulation.nodes.iter().filter(|node| !node.is_awaited()) {
+            let word = text::clean(&node.judgement);
+            let tone = if node.called_accepted { Tone::Good } else { Tone::Doubtful };
+            let verdict = self.style.paint(tone, &word);
+            let columns = word.chars().count();
+            if self.explained.insert((node.temperament.name(), format!("{} {word}", node.name))) {
+                let blanks = OUTCOME.saturating_sub(columns).max(1);
+                let reason = node_reason(node);
+                page += &line(&node.name, &format!("{verdict}{:blanks$}{reason}", ""));
+            } else {
+                let late = node.judged_ms.filter(|_| node.called_accepted);
+                let late = late.map(|ms| format!(" after {}", after(ms))).unwrap_or_default();
+                let columns = node.name.chars().count() + 1 + columns + late.len();
+                known.push((columns, format!("{} {verdict}{late}", node.name)));
+            }
+        }
         let others = record.simulation.peers.iter().filter(|peer| !peer.keeps_its_word());
         let mut others: Vec<_> = others.collect();
         others.sort_by_key(|peer| (rank(peer.temperament), &peer.name));

@@ -2,7 +2,7 @@
 
 use simnet::Temperament;
 
-use crate::commands::demo::record::Peer;
+use crate::commands::demo::record::{Node, Peer};
 
 /// A time in milliseconds, or in seconds where these are easier to grasp.
 pub(super) fn after(ms: f64) -> String {
@@ -55,6 +55,19 @@ pub(super) fn about(temperament: Temperament) -> String {
         Temperament::Down => "is not there: connections are refused".into(),
         Temperament::Flapping { .. } => "honest, but away for some seconds every now and then".into(),
     }
+}
+
+/// Why the verdict of a node that is not waited for is what it is.
+pub(super) fn node_reason(node: &Node) -> String {
+    let cause = match (node.temperament, node.judged_ms.filter(|_| node.called_accepted)) {
+        (Temperament::Slow { .. }, Some(ms)) => {
+            return format!("a slow node, after {}; nobody waited for it", after(ms));
+        }
+        (_, Some(ms)) => return format!("after {}; nobody waited for it", after(ms)),
+        (Temperament::Down, None) => "a node that is down; is tried again, and nobody waits for it",
+        (_, None) => "a node that did not answer yet; nobody waits for it",
+    };
+    format!("{cause} (not counted)")
 }
 
 /// Why the outcome is what it is, and whether the engine counts it as a success.
