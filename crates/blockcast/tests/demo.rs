@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{run, told};
 use tempfile::TempDir;
 
@@ -77,7 +77,7 @@ const CHAINS: [Chain; 3] = [
 
 #[test]
 fn blocks_as_json_end_by_themselves_with_what_each_peer_was_said_to_have_and_has() {
-    let mut demo = Demo::start(&["--blocks", "4", "--json", "--interval", "1"]);
+    let mut demo = Demo::start(&["--blocks", "7", "--json", "--interval", "1"]);
     let mut stdout = String::new();
     demo.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
     let (code, stderr) = demo.end();
@@ -85,17 +85,35 @@ fn blocks_as_json_end_by_themselves_with_what_each_peer_was_said_to_have_and_has
     assert!(is_empty(demo.temporary.path()));
 
     let blocks: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(blocks.len(), 4, "{stdout}");
-    for ((number, block), chain) in (0..).zip(&blocks).zip(CHAINS.iter().cycle()) {
-        assert_eq!(block["simulation"]["block"], number + 1);
-        assert_eq!(block["height"], 4 + number / 2);
+    let [litecoin, dash, dogecoin] = &CHAINS;
+    // What is found on Dogecoin is a block of Litecoin, too. The last one's twin is one too many.
+    let due =
+        [(litecoin, 4), (dash, 4), (dogecoin, 20), (litecoin, 5), (litecoin, 6), (dash, 5), (dogecoin, 21)];
+    assert_eq!(blocks.len(), due.len(), "{stdout}");
+    for ((number, block), (chain, height)) in (1..).zip(&blocks).zip(due) {
+        assert_eq!(block["simulation"]["block"], number);
+        assert_eq!(block["height"], height);
         is_as_it_should_be(block, chain);
     }
     let cutting = named(&blocks[0]["simulation"]["peers"], "cutting-1");
     assert_eq!(cutting["outcome"], "disconnected");
-    let parents: Vec<_> = blocks[2..].iter().map(|block| &block["parent"]).collect();
-    let hashes: Vec<_> = blocks[..2].iter().map(|block| &block["hash"]).collect();
-    assert_eq!(parents, hashes, "each block is built on the one before on its chain");
+    for (block, parent) in [(3, 0), (4, 3), (5, 1), (6, 2)] {
+        assert_eq!(blocks[block]["parent"], blocks[parent]["hash"], "each is built on the last of its chain");
+    }
+
+    assert_eq!(blocks[2]["merged_with"], json!({"hash": blocks[3]["hash"], "chain": "litecoin"}));
+    let twins = [(2, 3, true), (3, 2, false)];
+    for (block, other, has_work) in twins {
+        let (twin, other) = (&blocks[block]["simulation"]["twin"], &blocks[other]);
+        let number = &other["simulation"]["block"];
+        let expected = json!({
+            "block": number, "chain": other["chain"], "hash": other["hash"], "has_work": has_work,
+        });
+        assert_eq!(*twin, expected);
+    }
+    assert_eq!(blocks[6]["merged_with"]["chain"], "litecoin");
+    let received = |block: &Value| block["received_unix_ms"].as_u64().unwrap();
+    assert!(received(&blocks[2]).abs_diff(received(&blocks[3])) < 1000, "handed in at the same moment");
 }
 
 /// The report of a block, and the truth beside it.
@@ -104,7 +122,8 @@ fn is_as_it_should_be(block: &Value, chain: &Chain) {
     assert_eq!(block["chain"], chain.name);
     assert_eq!((&block["status"], &block["source"]), (&"accepted".into(), &"front_door".into()));
     assert_eq!((&block["durable"], &block["findings"]), (&true.into(), &Value::Array(vec![])));
-    assert_eq!(block["nodes"].as_array().unwrap().len(), 2);
+    assert_eq!(block["nodes"].as_array().unwrap().len(), chain.nodes.len() + chain.late.len());
+    assert_eq!(block["merged_with"].is_null(), chain.name != "dogecoin");
 
     let simulation = &block["simulation"];
     assert_eq!((&simulation["holds"], &simulation["problems"]), (&true.into(), &Value::Array(vec![])));
@@ -114,6 +133,12 @@ fn is_as_it_should_be(block: &Value, chain: &Chain) {
     for node in chain.nodes {
         let node = named(&simulation["nodes"], node);
         assert_eq!((&node["has_block"], &node["called_accepted"]), (&true.into(), &true.into()), "{node}");
+    }
+    for (node, temperament) in chain.late.iter().zip(["slow", "down"]) {
+        let node = named(&simulation["nodes"], node);
+        assert_eq!(node["temperament"], temperament);
+        assert!(node["has_block"] == true || node["called_accepted"] == false, "{node}");
+        assert!(temperament == "slow" || node["has_block"] == false, "{node}");
     }
     if chain.has_quorum {
         let finality = &block["finality"];
@@ -162,11 +187,18 @@ fn a_newcomer_sees_who_is_simulated_looks_at_the_status_and_ends_it_with_ctrl_c(
     let url = url.strip_suffix("/broadcaster_status").unwrap();
     let (code, status, stderr) = told(&run(&["status", "--url", url]));
     assert_eq!(code, 0, "{status}{stderr}");
-    assert!(CHAINS.iter().flat_map(|chain| chain.nodes).all(|node| status.contains(node)), "{status}");
+    assert!(
+        CHAINS.iter().flat_map(|chain| [chain.nodes, chain.late].concat()).all(|node| status.contains(node)),
+        "{status}"
+    );
     assert_eq!(status.matches("  quorum    connected  ").count(), 5, "found by asking the nodes: {status}");
     let config = first.split_whitespace().find(|word| word.ends_with("/config,")).unwrap();
     let (code, checked, stderr) = told(&run(&["check-config", "--live", config.trim_end_matches(',')]));
-    assert_eq!(code, 0, "{checked}{stderr}");
+    let failed: Vec<_> = checked.lines().filter(|line| line.starts_with("FAIL")).collect();
+    let [rpc, p2p] = failed[..] else { panic!("{checked}{stderr}") };
+    assert!(rpc.starts_with("FAIL  dogecoin/eta rpc  refused: "), "one node is down: {checked}");
+    assert!(p2p.starts_with("FAIL  dogecoin/eta p2p  refused: "), "{checked}");
+    assert_eq!((code, checked.matches("\nok    ").count()), (1, 12), "{checked}{stderr}");
 
     read_until("  so  ");
     demo.interrupt();

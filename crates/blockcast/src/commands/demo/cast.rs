@@ -27,6 +27,8 @@ pub(super) struct Stage {
     pub(super) quorum: usize,
     /// How many blocks there are when it begins.
     pub(super) history: u32,
+    /// The chain on whose work its blocks rest, if they do: then what is found here is a block there, too.
+    pub(super) mined_with: Option<&'static str>,
 }
 
 /// All chains, in the order in which they take turns.
@@ -52,6 +54,7 @@ const LITECOIN: Stage = Stage {
     ],
     quorum: 0,
     history: SHORT,
+    mined_with: None,
 };
 
 const DASH: Stage = Stage {
@@ -67,6 +70,7 @@ const DASH: Stage = Stage {
     ],
     quorum: 5,
     history: SHORT,
+    mined_with: None,
 };
 
 const DOGECOIN: Stage = Stage {
@@ -83,6 +87,7 @@ const DOGECOIN: Stage = Stage {
     quorum: 0,
     // Behind the last that cannot be merge-mined.
     history: 19,
+    mined_with: Some("litecoin"),
 };
 
 /// Away often enough that somebody who watches for half a minute sees it, and not in step with the blocks.
@@ -152,6 +157,8 @@ mod tests {
             assert_eq!(peers.iter().filter(|peer| peer.part == Part::Quorum).count(), stage.quorum);
             assert!(stage.nodes.iter().all(|(node, _)| nodes.insert(*node)), "{}", stage.chain);
             assert!(engine::KNOWN_CHAINS.contains(&stage.chain));
+            let has_a_stage = |chain| STAGES.iter().any(|other| other.chain == chain);
+            assert!(stage.mined_with.is_none_or(|other| other != stage.chain && has_a_stage(other)));
             assert_eq!(stage.nodes[0].1, Temperament::Honest, "the primary one answers at once");
         }
     }

@@ -24,7 +24,7 @@ pub(super) struct Daemon {
     pub(super) listeners: Listeners,
     /// In the order in which they were asked for.
     pub(super) chains: Vec<Arc<ChainHandle>>,
-    engine: Engine,
+    pub(super) engine: Engine,
     gateway: GatewayHandle,
     serving: JoinHandle<io::Result<()>>,
 }

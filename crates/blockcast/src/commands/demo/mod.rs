@@ -156,7 +156,8 @@ async fn show(
         _ = stopped.wait_for(|stopped| *stopped) => None,
     };
     let programme = Programme { blocks: args.blocks, interval, size: args.size };
-    let mut show = Show::new(programme, venues(networks, daemon)?, people.then(|| Story::new(style)));
+    let (venues, engine) = (venues(networks, daemon)?, daemon.engine.clone());
+    let mut show = Show::new(programme, engine, venues, people.then(|| Story::new(style)));
     if let Some(connected) = connected {
         if people {
             output::print(&opening.connected(connected, began.elapsed(), interval))?;
@@ -179,7 +180,7 @@ async fn show(
 fn venues<'a>(networks: &'a [Network], daemon: &Daemon) -> anyhow::Result<Vec<Venue<'a>>> {
     let chains = daemon.chains.iter().zip(&daemon.listeners.front_doors);
     let venue = |(network, (chain, door)): (&'a Network, (&Arc<ChainHandle>, &SocketAddr))| {
-        Ok(Venue { network, chain: chain.clone(), pool: Pool::new(*door)? })
+        Ok(Venue { network, chain: chain.clone(), pool: Pool::new(*door)?, found: 0 })
     };
     networks.iter().zip(chains).map(venue).collect()
 }

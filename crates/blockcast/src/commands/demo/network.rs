@@ -131,14 +131,29 @@ impl Network {
         self.world.mint(&Order { size, ..Order::default() })
     }
 
-    /// What is true of a block.
+    /// One find of two blocks: one here, and one there on whose work it rests. Nobody has either yet.
+    ///
+    /// # Errors
+    /// When the chain has no such blocks at this height, which is a mistake.
+    pub(super) fn find_with(
+        &self,
+        size: usize,
+        there: &Self,
+        size_there: usize,
+    ) -> anyhow::Result<(Minted, Minted)> {
+        let order = |size| Order { size, ..Order::default() };
+        let found = self.world.mint_merged(&order(size), &there.world, &order(size_there));
+        found.with_context(|| format!("a block of {} cannot be merge-mined yet", self.stage.title))
+    }
+
+    /// What is true of a block that was found alone.
     pub(super) fn truth(&self, block: &BlockHash) -> Truth {
         let truth = self.world.truth(block);
         let holders = truth.iter().filter(|truth| truth.accepted_at.is_some());
         let holders: HashSet<String> = holders.map(|truth| truth.member.clone()).collect();
         let known = truth.iter().filter(|truth| truth.locked_at.is_some());
         let known = known.map(|truth| truth.member.clone()).collect();
-        Truth { holders, final_to: (self.stage.quorum > 0).then_some(known) }
+        Truth { holders, final_to: (self.stage.quorum > 0).then_some(known), twin: None }
     }
 
     /// Ends it.

@@ -9,7 +9,8 @@
 //! - every peer that keeps its word (honest or slow) has accepted it and is reported so, the observer by its echo,
 //! - nobody is called accepted who does not have it,
 //! - on a chain where a quorum makes blocks final, it has, and the block is reported so; never before, and by nobody
-//!   who does not know.
+//!   who does not know,
+//! - if it is merge-mined, the block whose work it has is named, and where that one is known.
 
 use std::collections::HashSet;
 
@@ -48,6 +49,19 @@ pub(crate) struct Truth {
     pub(crate) holders: HashSet<String>,
     /// The names of those who know that it is final; `None` on a chain where nothing but work decides.
     pub(crate) final_to: Option<HashSet<String>>,
+    /// The other block of the same find.
+    pub(crate) twin: Option<Twin>,
+}
+
+/// Of two blocks of one find, the other one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Twin {
+    /// Which block of this run.
+    pub(crate) block: u32,
+    pub(crate) chain: &'static str,
+    pub(crate) hash: String,
+    /// Whether it is the one that has the work.
+    pub(crate) has_work: bool,
 }
 
 /// The report of a block, and what the simulation has to say to it. As JSON: the report's own fields, and
@@ -72,6 +86,8 @@ pub(crate) struct Simulation {
     pub(crate) holds: bool,
     /// What is not.
     pub(crate) problems: Vec<Problem>,
+    /// The other block, if two were found at once.
+    pub(crate) twin: Option<Twin>,
     /// On chains where a quorum makes blocks final.
     pub(crate) finality: Option<Finality>,
     pub(crate) nodes: Vec<Node>,
@@ -178,8 +194,11 @@ impl Record {
         problems.extend(echo_problem(&peers, &report));
         let finality = finality(truth, &report);
         problems.extend(finality.as_ref().and_then(|finality| finality_problem(finality, truth, &report)));
+        problems.extend(work_problem(truth.twin.as_ref(), &report));
         let holds = problems.is_empty();
-        let simulation = Simulation { block, transactions, pool, holds, problems, finality, nodes, peers };
+        let twin = truth.twin.clone();
+        let simulation =
+            Simulation { block, transactions, pool, holds, problems, twin, finality, nodes, peers };
         Self { report, simulation }
     }
 
@@ -344,6 +363,26 @@ fn echo_problem(peers: &[Peer], report: &Report) -> Option<Problem> {
         Some(peer) => false_claim(&peer.name, "is said to have announced the block and does not have it"),
         // One of the nodes, which are peers by their names.
         None => None,
+    }
+}
+
+/// Whose work a block has is a claim as well.
+fn work_problem(twin: Option<&Twin>, report: &Report) -> Option<Problem> {
+    let parent = twin.filter(|twin| twin.has_work);
+    let Some(said) = &report.merged_with else {
+        let parent = parent?;
+        return missing("chain", format!("has the work of {}, which is not said", parent.hash));
+    };
+    match (parent, &said.chain) {
+        (Some(parent), _) if said.hash != parent.hash => {
+            false_claim("chain", format!("has the work of {}, and not of {}", parent.hash, said.hash))
+        }
+        (Some(parent), None) => {
+            missing("chain", format!("has the work of a block of {}, which is not said", parent.chain))
+        }
+        (Some(parent), Some(chain)) if chain == parent.chain => None,
+        (None, None) => None,
+        (_, Some(chain)) => false_claim("chain", format!("has no work of a block that is known on {chain}")),
     }
 }
 

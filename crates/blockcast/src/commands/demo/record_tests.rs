@@ -1,7 +1,7 @@
 use relay::EchoReport;
 use serde_json::json;
 
-use super::super::samples::{answer, entry, locked, members, record, report, truth, truth_without};
+use super::super::samples::{answer, entry, locked, members, merged, record, report, truth, truth_without};
 use super::*;
 
 /// The problems of a report that was changed, as `who: what`, false claims marked.
@@ -169,6 +169,29 @@ fn a_last_word_that_is_not_told_at_all_is_missing_and_one_too_many_is_a_false_cl
     let (claimed, _) = locked(report(), 900.0);
     let record = Record::new(1, 35, answer(), claimed, &members(), &truth());
     assert_eq!(told(&record), ["FALSE chain: has not made the block final, which is called chainlocked"]);
+}
+
+#[test]
+fn whose_work_a_block_has_must_be_said_and_where_that_block_is_known() {
+    let judge = |change: fn(&mut Report)| {
+        let (mut report, truth) = merged(report());
+        change(&mut report);
+        told(&Record::new(1, 35, answer(), report, &members(), &truth))
+    };
+    let work = |report: &mut Report| report.merged_with.take().unwrap();
+    let hash = work(&mut merged(report()).0).hash;
+    assert_eq!(judge(|_| {}), [""; 0]);
+    let unsaid = judge(|report| report.merged_with = None);
+    assert_eq!(unsaid, [format!("chain: has the work of {hash}, which is not said")]);
+    let unknown = judge(|report| report.merged_with.as_mut().unwrap().chain = None);
+    assert_eq!(unknown, ["chain: has the work of a block of litecoin, which is not said"]);
+    let elsewhere = judge(|report| report.merged_with.as_mut().unwrap().chain = Some("dash".into()));
+    assert_eq!(elsewhere, ["FALSE chain: has no work of a block that is known on dash"]);
+    let other = judge(|report| report.merged_with.as_mut().unwrap().hash = "00".repeat(32));
+    assert_eq!(other, [format!("FALSE chain: has the work of {hash}, and not of {}", "00".repeat(32))]);
+
+    let alone = record(merged(report()).0);
+    assert_eq!(told(&alone), ["FALSE chain: has no work of a block that is known on litecoin"]);
 }
 
 #[test]

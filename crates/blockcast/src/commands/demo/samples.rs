@@ -1,10 +1,10 @@
 //! A block's report as the engine would give it, for tests of what is made of it.
 
-use relay::{EchoReport, FinalityReport, NodeReport, PeerReport, Report, Source};
+use relay::{EchoReport, FinalityReport, MergedReport, NodeReport, PeerReport, Report, Source};
 use serde_json::Value;
 use simnet::Temperament;
 
-use super::record::{Member, Part, PoolAnswer, Record, Truth};
+use super::record::{Member, Part, PoolAnswer, Record, Truth, Twin};
 
 /// Everybody, each peer's port in the order of the list from 30000 on.
 pub(crate) fn members() -> Vec<Member> {
@@ -108,7 +108,7 @@ pub(crate) fn report() -> Report {
 /// What is true then.
 pub(crate) fn truth() -> Truth {
     let names = ["alpha", "beta", "honest-1", "honest-2", "honest-3", "observer", "slow-1", "flapping-1"];
-    Truth { holders: names.map(str::to_owned).into(), final_to: None }
+    Truth { holders: names.map(str::to_owned).into(), final_to: None, twin: None }
 }
 
 /// The same without one of those who have the block.
@@ -130,6 +130,15 @@ pub(crate) fn locked(mut report: Report, ms: f64) -> (Report, Truth) {
     });
     let known = ["alpha", "honest-1"].map(str::to_owned);
     (report, Truth { final_to: Some(known.into()), ..truth() })
+}
+
+/// Makes it a block that has the work of this run's next, which is one of another chain.
+pub(crate) fn merged(mut report: Report) -> (Report, Truth) {
+    let hash = "5ecd7ab3a23dfc9ef8a9b04b26d6a1e1d9f8bb2f0a2d4b6cf5d60a25d4c9a7b1";
+    report.chain = "dogecoin".into();
+    report.merged_with = Some(MergedReport { hash: hash.into(), chain: Some("litecoin".into()) });
+    let twin = Twin { block: 2, chain: "litecoin", hash: hash.into(), has_work: true };
+    (report, Truth { twin: Some(twin), ..truth() })
 }
 
 /// What the pool was told.

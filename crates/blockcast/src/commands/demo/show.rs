@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::ChainHandle;
+use engine::{ChainHandle, Engine};
+use futures_util::future::join_all;
 use relay::Delivery;
 use simnet::Minted;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -14,7 +15,7 @@ use wire::{BlockHash, Header, Reader};
 use super::loose_ends::{LooseEnd, together};
 use super::network::Network;
 use super::pool::Pool;
-use super::record::{PoolAnswer, Record};
+use super::record::{PoolAnswer, Record, Truth, Twin};
 use super::tally::Tally;
 use crate::output;
 use crate::view::demo::Story;
@@ -57,26 +58,42 @@ pub(super) struct Venue<'a> {
     pub(super) network: &'a Network,
     pub(super) chain: Arc<ChainHandle>,
     pub(super) pool: Pool,
+    /// How many blocks were found there.
+    pub(super) found: usize,
 }
 
 /// The show.
 pub(super) struct Show<'a> {
     programme: Programme,
+    /// Knows all chains.
+    engine: Engine,
     venues: Vec<Venue<'a>>,
     /// Tells people; without one, programs are told.
     story: Option<Story>,
     pub(super) tally: Tally,
-    /// Whether a block was found that is not in the tally yet.
-    pub(super) under_way: bool,
+    /// How many blocks were found that are not in the tally yet.
+    pub(super) under_way: usize,
     loose_ends: VecDeque<LooseEnd<Block>>,
+}
+
+/// A block that was found and is to be handed in.
+#[derive(Debug)]
+struct Find {
+    number: u32,
+    /// Where, by its place among the venues.
+    venue: usize,
+    minted: Minted,
+    transactions: u64,
+    /// The other block, if two were found at once.
+    twin: Option<Twin>,
 }
 
 /// A block that is, or was, on its way.
 #[derive(Debug)]
 struct Block {
     number: u32,
-    /// Where it was found, by its place among the venues.
     venue: usize,
+    twin: Option<Twin>,
     transactions: u64,
     hash: BlockHash,
     found: Instant,
@@ -84,11 +101,23 @@ struct Block {
     delivery: Arc<Delivery>,
 }
 
+impl Find {
+    fn new(number: u32, venue: usize, minted: Minted, twin: Option<Twin>) -> anyhow::Result<Self> {
+        let transactions = transactions(&minted)?;
+        Ok(Self { number, venue, minted, transactions, twin })
+    }
+}
+
 impl<'a> Show<'a> {
     /// At one venue at least.
-    pub(super) fn new(programme: Programme, venues: Vec<Venue<'a>>, story: Option<Story>) -> Self {
+    pub(super) fn new(
+        programme: Programme,
+        engine: Engine,
+        venues: Vec<Venue<'a>>,
+        story: Option<Story>,
+    ) -> Self {
         let (tally, loose_ends) = (Tally::default(), VecDeque::new());
-        Self { programme, venues, story, tally, under_way: false, loose_ends }
+        Self { programme, engine, venues, story, tally, under_way: 0, loose_ends }
     }
 
     /// Finds block after block. May be dropped at any point between two lines of output.
@@ -96,57 +125,111 @@ impl<'a> Show<'a> {
     /// # Errors
     /// When the front door does not take a block at all, or standard output cannot be written.
     pub(super) async fn run(&mut self) -> anyhow::Result<()> {
+        let last = self.programme.blocks.unwrap_or(u32::MAX);
         let mut due = Instant::now() + CALM;
-        for number in 1..=self.programme.blocks.unwrap_or(u32::MAX) {
+        let mut number = 1;
+        for venue in (0..self.venues.len()).cycle() {
             self.look_back_until(due).await?;
             due = Instant::now() + self.programme.interval;
-            self.under_way = true;
-            let (block, record) = self.deliver(number).await?;
-            self.tally.add(&record);
-            self.under_way = false;
-            if let Some(story) = &mut self.story {
-                output::print(&story.rest(&record))?;
-            } else {
-                output::print(&format!("{}\n", serde_json::to_string(&record)?))?;
+            let finds = self.find(number, venue)?;
+            self.under_way = finds.len();
+            self.tell_of(&finds[0])?;
+            let blocks = self.hand_in(&finds).await?;
+            for (at, block) in blocks.into_iter().enumerate() {
+                if at > 0 {
+                    self.tell_of(&finds[at])?;
+                }
+                self.follow(block).await?;
+                if number == last {
+                    // The twin of the last one is one too many, and stays on its way.
+                    return Ok(());
+                }
+                number += 1;
             }
-            // What became of earlier blocks explains who is not connected now.
-            self.look_back()?;
-            if let Some(story) = &mut self.story {
-                output::print(&story.end(&record))?;
-            }
-            self.loose_ends.push_back(LooseEnd::new(block, &record));
         }
         Ok(())
     }
 
-    /// Finds a block, hands it in and follows it until it can be judged.
-    async fn deliver(&mut self, number: u32) -> anyhow::Result<(Block, Record)> {
-        let (round, at) = turn(number, self.venues.len());
-        let size = self.programme.size.unwrap_or(SIZES[(round + at) % SIZES.len()]);
-        let venue = &self.venues[at];
-        let minted = venue.network.find(size);
-        let transactions = transactions(&minted)?;
-        let found = Instant::now();
-        if let Some(story) = &mut self.story {
-            output::print(&story.found(number, venue.chain.name(), &minted, transactions))?;
-        }
-        let pool = venue.pool.submit(&minted.bytes).await;
-        let Some(delivery) = find(&venue.chain, minted.hash) else {
-            bail!("the front door answered {}, and the engine does not know the block", pool.answer);
+    /// Finds a block, or two at once if this chain's blocks have the work of another's.
+    fn find(&mut self, number: u32, venue: usize) -> anyhow::Result<Vec<Find>> {
+        let size = self.size(venue);
+        let network = self.venues[venue].network;
+        let of = |chain| self.venues.iter().position(|other| other.network.stage.chain == chain);
+        let Some(there) = network.stage.mined_with.and_then(of) else {
+            return Ok(vec![Find::new(number, venue, network.find(size), None)?]);
         };
-        let block = Block { number, venue: at, transactions, hash: minted.hash, found, pool, delivery };
+        let size_there = self.size(there);
+        let parents = self.venues[there].network;
+        let (minted, parent) = network.find_with(size, parents, size_there)?;
+        let next = number.saturating_add(1);
+        let twin = |block, network: &Network, minted: &Minted, has_work| {
+            let (chain, hash) = (network.stage.chain, minted.hash.to_string());
+            Some(Twin { block, chain, hash, has_work })
+        };
+        let with_work = twin(next, parents, &parent, true);
+        let without = twin(number, network, &minted, false);
+        Ok(vec![Find::new(number, venue, minted, with_work)?, Find::new(next, there, parent, without)?])
+    }
+
+    /// How large the next block there is to be.
+    fn size(&mut self, venue: usize) -> usize {
+        let found = &mut self.venues[venue].found;
+        *found += 1;
+        self.programme.size.unwrap_or(SIZES[(*found - 1 + venue) % SIZES.len()])
+    }
+
+    /// Tells that a block was found.
+    fn tell_of(&mut self, find: &Find) -> anyhow::Result<()> {
+        let Some(story) = &mut self.story else { return Ok(()) };
+        let Find { number, venue, minted, transactions, twin } = find;
+        let chain = self.venues[*venue].chain.name();
+        output::print(&story.found(*number, chain, minted, *transactions, twin.as_ref()))
+    }
+
+    /// Hands blocks in, each at its chain's front door, all at the same moment.
+    async fn hand_in(&self, finds: &[Find]) -> anyhow::Result<Vec<Block>> {
+        let found = Instant::now();
+        let calls = finds.iter().map(|find| self.venues[find.venue].pool.submit(&find.minted.bytes));
+        let answers = join_all(calls).await;
+        let block = |(find, pool): (&Find, PoolAnswer)| {
+            let Find { number, venue, ref minted, transactions, ref twin } = *find;
+            let (hash, twin) = (minted.hash, twin.clone());
+            let Some(delivery) = delivery(&self.venues[venue].chain, hash) else {
+                bail!("the front door answered {}, and the engine does not know the block", pool.answer);
+            };
+            Ok(Block { number, venue, twin, transactions, hash, found, pool, delivery })
+        };
+        finds.iter().zip(answers).map(block).collect()
+    }
+
+    /// Follows a block until it can be judged, and judges it.
+    async fn follow(&mut self, block: Block) -> anyhow::Result<()> {
         let mut looks = looks(LOOK);
-        loop {
+        let record = loop {
             looks.tick().await;
             let record = self.record(&block);
             if let Some(story) = &mut self.story {
                 output::print(&story.so_far(&record))?;
             }
-            let waited = found.elapsed();
+            let waited = block.found.elapsed();
             if record.is_settled() || (record.is_complete() && waited >= FAIR) || waited >= PATIENCE {
-                return Ok((block, record));
+                break record;
             }
+        };
+        self.tally.add(&record);
+        self.under_way -= 1;
+        if let Some(story) = &mut self.story {
+            output::print(&story.rest(&record))?;
+        } else {
+            output::print(&format!("{}\n", serde_json::to_string(&record)?))?;
         }
+        // What became of earlier blocks explains who is not connected now.
+        self.look_back()?;
+        if let Some(story) = &mut self.story {
+            output::print(&story.end(&record))?;
+        }
+        self.loose_ends.push_back(LooseEnd::new(block, &record));
+        Ok(())
     }
 
     /// Waits, and tells meanwhile what became of earlier blocks.
@@ -187,17 +270,12 @@ impl<'a> Show<'a> {
     /// What the engine says of a block now, and then what is true of it.
     fn record(&self, block: &Block) -> Record {
         let Venue { network, chain, .. } = &self.venues[block.venue];
-        let report = block.delivery.report(chain.name());
-        let truth = network.truth(&block.hash);
+        let mut report = block.delivery.report(chain.name());
+        self.engine.complete(&mut report);
+        let truth = Truth { twin: block.twin.clone(), ..network.truth(&block.hash) };
         let Block { number, transactions, pool, .. } = block;
         Record::new(*number, *transactions, pool.clone(), report, &network.members, &truth)
     }
-}
-
-/// Whose turn a block is: which round of all venues, and which venue, both from 0.
-fn turn(number: u32, venues: usize) -> (usize, usize) {
-    let before = number as usize - 1;
-    (before / venues, before % venues)
 }
 
 fn looks(period: Duration) -> tokio::time::Interval {
@@ -206,7 +284,7 @@ fn looks(period: Duration) -> tokio::time::Interval {
     looks
 }
 
-fn find(chain: &ChainHandle, hash: BlockHash) -> Option<Arc<Delivery>> {
+fn delivery(chain: &ChainHandle, hash: BlockHash) -> Option<Arc<Delivery>> {
     chain.relay.live().into_iter().find(|delivery| delivery.block() == hash)
 }
 
@@ -214,21 +292,4 @@ fn find(chain: &ChainHandle, hash: BlockHash) -> Option<Arc<Delivery>> {
 fn transactions(block: &Minted) -> anyhow::Result<u64> {
     let mut reader = Reader::at(&block.bytes, Header::LEN + block.header.extension().len());
     reader.compact_size("transactions").context("the simulated block cannot be read")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chains_take_turns_and_each_sees_blocks_of_every_size() {
-        for venues in 1..=4 {
-            let turns: Vec<_> = (1..=12).map(|number| turn(number, venues)).collect();
-            assert!(turns.iter().zip((0..venues).cycle()).all(|((_, at), due)| *at == due));
-            for venue in 0..venues {
-                let rounds = turns.iter().filter(|(_, at)| *at == venue).map(|(round, _)| *round);
-                assert_eq!(rounds.collect::<Vec<_>>(), (0..12 / venues).collect::<Vec<_>>());
-            }
-        }
-    }
 }

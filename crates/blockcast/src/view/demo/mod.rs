@@ -31,9 +31,13 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// The last lines. `under_way`: whether a block was found that was not judged any more.
-pub(crate) fn closing(tally: &Tally, under_way: bool, style: Style) -> String {
-    let more = if under_way { "; one more was on its way" } else { "" };
+/// The last lines. `under_way`: how many blocks were found that were not judged any more.
+pub(crate) fn closing(tally: &Tally, under_way: usize, style: Style) -> String {
+    let more = match under_way {
+        0 => "",
+        1 => "; one more was on its way",
+        _ => "; two more were on their way",
+    };
     if tally.blocks == 0 {
         return format!("\nEnded before a block could be judged{more}.\n");
     }

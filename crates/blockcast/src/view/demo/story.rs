@@ -6,7 +6,7 @@ use simnet::{Minted, Temperament};
 
 use super::words::{after, node_reason, rank, reason, size};
 use super::{INDENT, line};
-use crate::commands::demo::record::{Finality, Peer, Problem, Record};
+use crate::commands::demo::record::{Finality, Peer, Problem, Record, Twin};
 use crate::view::{Style, Tone, text};
 
 /// Columns that a list's line may take.
@@ -23,6 +23,8 @@ pub(crate) struct Story {
     explained: HashSet<(&'static str, String)>,
     /// Whether a whole block was told.
     experienced: bool,
+    /// Whether one was that has another block's work.
+    knows_twins: bool,
     /// Whether one was that became final.
     knows_finality: bool,
     /// How many of the present block's parts were told.
@@ -33,23 +35,38 @@ pub(crate) struct Story {
 type Part = fn(&Story, &Record) -> (String, bool);
 
 /// In the order in which they are told.
-const PARTS: [Part; 6] =
-    [Story::pool, Story::nodes, Story::honest, Story::echo, Story::finality, Story::slow];
+const PARTS: [Part; 7] =
+    [Story::work, Story::pool, Story::nodes, Story::honest, Story::echo, Story::finality, Story::slow];
 
 impl Story {
     /// Nothing was told yet.
     pub(crate) fn new(style: Style) -> Self {
-        Self { style, explained: HashSet::new(), experienced: false, knows_finality: false, told: 0 }
+        Self {
+            style,
+            explained: HashSet::new(),
+            experienced: false,
+            knows_twins: false,
+            knows_finality: false,
+            told: 0,
+        }
     }
 
-    /// The pool has found a block on this chain.
-    pub(crate) fn found(&mut self, number: u32, chain: &str, block: &Minted, transactions: u64) -> String {
+    /// The pool has found a block on this chain, and maybe another one at the same moment.
+    pub(crate) fn found(
+        &mut self,
+        number: u32,
+        chain: &str,
+        block: &Minted,
+        transactions: u64,
+        twin: Option<&Twin>,
+    ) -> String {
         self.told = 0;
         let Minted { height, bytes, hash, .. } = block;
         let transactions = text::count(usize::try_from(transactions).unwrap_or(usize::MAX), "transaction");
         let head = self.style.heading(&format!("Block {number}"));
         let size = size(bytes.len());
-        let found = format!("\n{head}  {chain}, found at height {height}: {size}, {transactions}\n");
+        let twin = twin.map(|twin| format!(" with block {}", twin.block)).unwrap_or_default();
+        let found = format!("\n{head}  {chain}, found{twin} at height {height}: {size}, {transactions}\n");
         found + &line("", &hash.to_string())
     }
 
@@ -79,6 +96,7 @@ impl Story {
     pub(crate) fn end(&mut self, record: &Record) -> String {
         let page = self.others(record) + &self.sum(record);
         self.experienced = true;
+        self.knows_twins |= record.report.merged_with.is_some();
         self.knows_finality |= record.simulation.finality.is_some();
         page
     }
@@ -96,6 +114,28 @@ impl Story {
     /// Notes that a peer's outcome is about to be explained; `false` if it was before.
     fn explain(&mut self, peer: &Peer) -> bool {
         self.explained.insert((peer.temperament.name(), peer.outcome.clone()))
+    }
+
+    /// Whose work it has, if not its own.
+    fn work(&self, record: &Record) -> (String, bool) {
+        let twin = record.simulation.twin.as_ref().filter(|twin| twin.has_work);
+        let Some(said) = &record.report.merged_with else {
+            let Some(_) = twin else { return (String::new(), true) };
+            return (line("mined with", &self.style.paint(Tone::Bad, "nothing is said")), false);
+        };
+        let (tone, known) = match &said.chain {
+            Some(chain) => (Tone::Good, format!("known on {}", text::clean(chain))),
+            None => (Tone::Doubtful, "not known here".into()),
+        };
+        let mut known = self.style.paint(tone, &known);
+        if let Some(twin) = twin {
+            known += &format!(": block {}", twin.block);
+            if !self.knows_twins {
+                known += "; one find for two chains, neither waits for the other";
+            }
+        }
+        let page = line("mined with", &text::clean(&said.hash)) + &line("", &known);
+        (page, twin.is_none() || said.chain.is_some())
     }
 
     fn pool(&self, record: &Record) -> (String, bool) {

@@ -8,8 +8,8 @@ use simnet::{Minted, Temperament};
 use wire::Header;
 
 use super::*;
-use crate::commands::demo::record::{Member, Part, PoolAnswer, Record};
-use crate::commands::demo::samples::{answer, entry, locked, members, record, report, truth};
+use crate::commands::demo::record::{Member, Part, PoolAnswer, Record, Truth, Twin};
+use crate::commands::demo::samples::{answer, entry, locked, members, merged, record, report, truth};
 
 fn plain() -> Story {
     Story::new(Style::default())
@@ -31,7 +31,13 @@ fn minted(report: &Report) -> Minted {
 
 /// What is told of a block from its finding to its end.
 fn told(story: &mut Story, number: u32, record: &Record) -> String {
-    let found = story.found(number, &record.report.chain, &minted(&record.report), 35);
+    let found = story.found(
+        number,
+        &record.report.chain,
+        &minted(&record.report),
+        35,
+        record.simulation.twin.as_ref(),
+    );
     let so_far = story.so_far(record);
     found + &so_far + &story.rest(record) + &story.end(record)
 }
@@ -198,7 +204,7 @@ fn the_last_word_is_told_and_what_it_means_once() {
     let mut awaited = report.clone();
     let finality = awaited.finality.as_mut().unwrap();
     (finality.state, finality.ms, finality.node) = ("awaited", None, None);
-    story.found(6, "dash", &minted(&report), 35);
+    story.found(6, "dash", &minted(&report), 35, None);
     let record_of_awaited = record(awaited);
     assert_eq!(label(story.so_far(&record_of_awaited)), None, "it may come yet");
     assert_eq!(label(story.rest(&record_of_awaited)).as_deref(), Some("  final       awaited"));
@@ -208,9 +214,81 @@ fn the_last_word_is_told_and_what_it_means_once() {
 }
 
 #[test]
+fn two_blocks_of_one_find_name_each_other_and_what_that_means_is_told_once() {
+    let mut story = plain();
+    let (report, truth) = merged(report());
+    let record = |report, truth: &Truth| Record::new(1, 35, answer(), report, &members(), truth);
+    let page = told(&mut story, 1, &record(report.clone(), &truth));
+    let head = "
+Block 1  dogecoin, found with block 2 at height 4: 20.0 kB, 35 transactions
+              c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
+  mined with  5ecd7ab3a23dfc9ef8a9b04b26d6a1e1d9f8bb2f0a2d4b6cf5d60a25d4c9a7b1
+              known on litecoin: block 2; one find for two chains, neither waits for the other
+  pool  ";
+    assert!(page.starts_with(head) && fits(&page), "{page}");
+    let page = told(&mut story, 1, &record(report.clone(), &truth));
+    assert!(page.contains("\n              known on litecoin: block 2\n"), "{page}");
+
+    let parent =
+        Truth { twin: truth.twin.clone().map(|twin| Twin { has_work: false, ..twin }), ..truth.clone() };
+    let page = told(&mut story, 1, &record(Report { merged_with: None, ..report.clone() }, &parent));
+    assert!(page.contains("  dogecoin, found with block 2 at") && !page.contains("mined with"), "{page}");
+
+    let mut unknown = report.clone();
+    unknown.merged_with.as_mut().unwrap().chain = None;
+    let unknown = record(unknown, &truth);
+    story.found(1, "dogecoin", &minted(&report), 35, None);
+    assert_eq!(story.so_far(&unknown), "", "it may become known yet");
+    assert!(story.rest(&unknown).contains("\n              not known here: block 2\n"));
+    let unsaid = record(Report { merged_with: None, ..report }, &truth);
+    assert!(told(&mut story, 1, &unsaid).contains("\n  mined with  nothing is said\n"));
+}
+
+#[test]
+fn nodes_that_are_slow_or_down_are_told_at_the_end_and_hold_up_nothing() {
+    let mut story = plain();
+    let mut members = members();
+    members[1].temperament = Temperament::SLOW;
+    members.insert(
+        2,
+        Member {
+            name: "gamma".into(),
+            address: String::new(),
+            temperament: Temperament::Down,
+            part: Part::Node("backup"),
+        },
+    );
+    let mut late = report();
+    (late.nodes[1].judgement, late.nodes[1].judged_ms) = (None, None);
+    let record = |report| Record::new(1, 35, answer(), report, &members, &truth());
+    story.found(1, "litecoin", &minted(&late), 35, None);
+    let so_far = story.so_far(&record(late.clone()));
+    assert!(so_far.contains("\n  nodes       alpha (primary) accepted after 3.1 ms\n  honest "), "{so_far}");
+    assert!(so_far.contains("\n  slow  "), "{so_far}");
+    let end = story.end(&record(late.clone()));
+    let expected =
+        "  beta        pending             a node that did not answer yet; nobody waits (not counted)
+  gamma       pending             a node that is down; is tried again, nobody waits (not counted)
+  deaf-1 ";
+    assert!(end.starts_with(expected), "{end}");
+    late.nodes[1].judgement = Some("accepted");
+    late.nodes[1].judged_ms = Some(1805.0);
+    let page = told(&mut story, 2, &record(late.clone()));
+    assert!(
+        page.contains(
+            "\n  beta        accepted            a slow node, after 1.80 s; nobody waited for it\n"
+        )
+    );
+    assert!(page.contains("\n  others      gamma pending, deaf-1 open"), "{page}");
+    let page = told(&mut story, 3, &record(late));
+    assert!(page.contains("\n  others      beta accepted after 1.80 s, gamma pending, deaf-1"), "{page}");
+    assert!(fits(&page) && fits(&end));
+}
+
+#[test]
 fn each_part_is_told_when_it_is_known_and_not_twice() {
     let mut story = plain();
-    story.found(1, "litecoin", &minted(&report()), 35);
+    story.found(1, "litecoin", &minted(&report()), 35, None);
     let early = |change: fn(&mut Report)| {
         let mut report = report();
         report.first_echo = None;
@@ -304,12 +382,12 @@ fn the_last_page_sums_up() {
   honest      first after 8.1 ms, median 71 ms, last 214 ms
   false       0: nobody was said to have a block who did not
 ";
-    assert_eq!(closing(&tally, true, Style::default()), expected);
+    assert_eq!(closing(&tally, 1, Style::default()), expected);
 
     let mut claimed = report();
     claimed.peers.push(entry("mute-1", Some("accepted"), Some(9.0)));
     tally.add(&record(claimed));
-    let page = closing(&tally, false, Style::default());
+    let page = closing(&tally, 0, Style::default());
     assert!(page.starts_with("\n3 blocks  NOT all as it should be\n"), "{page}");
     assert!(
         page.ends_with(
@@ -325,7 +403,7 @@ fn the_last_page_counts_final_blocks_where_there_are_such() {
     tally.add(&record(report()));
     let (report, truth) = locked(report(), 900.0);
     tally.add(&Record::new(2, 35, answer(), report, &members(), &truth));
-    let page = closing(&tally, false, Style::default());
+    let page = closing(&tally, 0, Style::default());
     let expected = "  final       1 of 1 block that a quorum is to sign
   false       0: nobody was said to have a block who did not, and no block to be final that was not
 ";
@@ -335,11 +413,11 @@ fn the_last_page_counts_final_blocks_where_there_are_such() {
 #[test]
 fn a_run_that_was_ended_at_once_says_so() {
     let none = Tally::default();
-    assert_eq!(closing(&none, false, Style::default()), "\nEnded before a block could be judged.\n");
-    assert_eq!(
-        closing(&none, true, Style::default()),
-        "\nEnded before a block could be judged; one more was on its way.\n"
-    );
+    assert_eq!(closing(&none, 0, Style::default()), "\nEnded before a block could be judged.\n");
+    for (under_way, more) in [(1, "one more was on its way"), (2, "two more were on their way")] {
+        let expected = format!("\nEnded before a block could be judged; {more}.\n");
+        assert_eq!(closing(&none, under_way, Style::default()), expected);
+    }
 }
 
 #[test]

@@ -64,8 +64,8 @@ pub(super) fn node_reason(node: &Node) -> String {
             return format!("a slow node, after {}; nobody waited for it", after(ms));
         }
         (_, Some(ms)) => return format!("after {}; nobody waited for it", after(ms)),
-        (Temperament::Down, None) => "a node that is down; is tried again, and nobody waits for it",
-        (_, None) => "a node that did not answer yet; nobody waits for it",
+        (Temperament::Down, None) => "a node that is down; is tried again, nobody waits",
+        (_, None) => "a node that did not answer yet; nobody waits",
     };
     format!("{cause} (not counted)")
 }
