@@ -183,6 +183,9 @@ fn a_newcomer_sees_who_is_simulated_looks_at_the_status_and_ends_it_with_ctrl_c(
     };
     let first = read_until("peers are connected");
     assert!(!first.contains('\u{1b}'), "colours are for terminals: {first}");
+    // How long a path is depends on where this runs.
+    let wide = first.lines().find(|line| !line.contains('/') && line.chars().count() > 100);
+    assert_eq!(wide, None, "{first}");
     let url = first.split_whitespace().find(|word| word.ends_with("/broadcaster_status")).unwrap();
     let url = url.strip_suffix("/broadcaster_status").unwrap();
     let (code, status, stderr) = told(&run(&["status", "--url", url]));

@@ -132,10 +132,10 @@ impl ChainPage<'_> {
     fn nodes(&self) -> String {
         let names = self.members.iter().filter_map(|member| match (member.part, member.temperament) {
             (Part::Node(role), Temperament::Honest) => Some(format!("{} ({role})", member.name)),
-            (Part::Node(role), other) => Some(format!("{} ({role}, {other})", member.name)),
+            (Part::Node(role), other) => Some(format!("{} ({other} {role})", member.name)),
             _ => None,
         });
-        words::list(&names.collect::<Vec<_>>())
+        names.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -121,8 +121,8 @@ Real: the engine, its configuration, its front doors, all sockets. Nothing leave
 
   status      http://127.0.0.1:45001/broadcaster_status
               target/release/blockcast status --url http://127.0.0.1:45001
-  litecoin    alpha (primary) and beta (backup); front door 127.0.0.1:45002
-  dash        gamma (primary) and delta (backup, slow); front door 127.0.0.1:45003
+  litecoin    alpha (primary), beta (backup); front door 127.0.0.1:45002
+  dash        gamma (primary), delta (slow backup); front door 127.0.0.1:45003
   front door  which a pool calls as if it were its node, and so can you:
               curl -u pool:demo -d '{\"method\":\"getblockcount\"}' http://127.0.0.1:45002/
   config      /tmp/blockcast-demo-x/config, until this ends
