@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::daemon::{Daemon, Options, Program};
 use crate::dashd::DASHD;
 use crate::litecoind::LITECOIND;
+use crate::masternode;
 use crate::scratch;
 
 /// Name of the wallet that owns a base chain's coinbase outputs.
@@ -33,6 +34,9 @@ pub enum Base {
     /// 441 blocks of Dash: DIP3, V20 and the masternodes' share are in force from 432, so that a coinbase is of
     /// type 5. The next block, 442, holds quorum commitments (three, and null); those behind it have a coinbase only.
     Dip3,
+    /// 526 blocks of Dash on which there is a masternode that signs ChainLocks; see [`masternode`](crate::masternode).
+    /// Every block up to 537 holds a coinbase only.
+    ChainLocks,
 }
 
 impl Base {
@@ -40,7 +44,7 @@ impl Base {
     pub fn program(self) -> &'static Program {
         match self {
             Self::Segwit | Self::Mweb => &LITECOIND,
-            Self::Dip3 => &DASHD,
+            Self::Dip3 | Self::ChainLocks => &DASHD,
         }
     }
 
@@ -50,6 +54,7 @@ impl Base {
             Self::Segwit => 110,
             Self::Mweb => 433,
             Self::Dip3 => 441,
+            Self::ChainLocks => 526,
         }
     }
 
@@ -76,13 +81,20 @@ impl Base {
 
     fn make(self, target: &Path) {
         let name = format!("{self:?} base");
-        let mut node =
-            Daemon::start(Options { name, program: self.program(), wallet: true, ..Options::default() });
+        let args = if self == Self::ChainLocks { masternode::args_of_founder() } else { Vec::new() };
+        let mut node = Daemon::start(Options {
+            name,
+            program: self.program(),
+            wallet: true,
+            args,
+            ..Options::default()
+        });
         match self {
             Self::Segwit | Self::Mweb => self.mine_to_wallet(&node),
             Self::Dip3 => {
                 node.mine(441);
             }
+            Self::ChainLocks => masternode::found(&node),
         }
         assert_eq!(node.height(), self.height());
         node.stop();

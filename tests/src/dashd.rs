@@ -7,6 +7,8 @@
 //! * A dashd asks its peers for masternodes and votes before it calls itself synced, which without peers never
 //!   happens and with them takes half a minute. Until then it ignores ChainLocks and, where a superblock is due, gives
 //!   no template. `mnsync next` takes it a step further, and is what we do after each start.
+//! * `-llmqtestparams=1:1` makes the quorum that signs ChainLocks one of a single member, on all nodes alike; see
+//!   [`masternode`](crate::masternode).
 //! * The quorums of regtest are mined at fixed heights whether or not there are masternodes, as null commitments: the
 //!   blocks 10 to 18 above a multiple of 24. dashd's own miner adds them, and who builds a block without them
 //!   is told `bad-qc-missing`.
@@ -32,7 +34,7 @@ pub static DASHD: Program = Program {
     name: "dashd",
     chain: "dash",
     path: || named().expect("DASHD is set: require_dashd! comes first in a test"),
-    args: &[],
+    args: &["-llmqtestparams=1:1"],
     ban_list: "banlist.json",
     has_wallet: false,
     settle: finish_masternode_sync,

@@ -15,6 +15,7 @@
 //!   each call, [`Template::flawed`] a block that is wrong in one named way.
 //! * [`Miner`], [`Damage`]: the pool's side on Dash, whose X11 we have not written a second time: a node apart mines
 //!   the blocks, and tells what their ids are.
+//! * [`masternode`]: who signs ChainLocks.
 //! * [`Blockcast`] and [`Setup`]: the program under test, with its configuration, HTTP, front door, command line
 //!   and log.
 //! * [`eventually`]: waiting for a condition. It is the only place in the tests that sleeps.
@@ -54,6 +55,7 @@ pub mod dashd;
 pub mod fixtures;
 pub mod http;
 pub mod litecoind;
+pub mod masternode;
 pub mod miner;
 pub mod process;
 mod proxy;

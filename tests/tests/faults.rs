@@ -140,6 +140,17 @@ fn a_block_found_while_the_node_is_down_reaches_it_when_it_is_back() {
     eventually(PATIENCE, "its verdict", || report_of(&bc, &block.hash)["status"] == "accepted");
 }
 
+/// litecoind and dashd end only when all connections to their RPC are closed, and close idle ones after 30 s.
+#[test]
+fn a_node_that_is_told_to_stop_is_not_kept_waiting_for_our_idle_connections() {
+    require_litecoind!();
+    let mut net = Regtest::start(Base::Segwit);
+    let _bc = start(&net);
+    let start = Instant::now();
+    net.ours.stop();
+    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+}
+
 #[test]
 fn a_node_that_is_down_one_that_warms_up_and_a_wrong_password_are_told_apart() {
     require_litecoind!();

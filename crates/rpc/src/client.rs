@@ -236,8 +236,17 @@ impl Client {
         Reader { address: &self.inner.address, credentials: &self.inner.credentials }
     }
 
+    /// Opens a connection.
+    ///
+    /// Where nobody listens any more, the idle ones lead to a daemon that is ending. It ends only when the last of
+    /// them is closed, which it does itself after 30 s: so all are closed here.
     pub(crate) async fn dial(&self) -> Result<Connection, RpcError> {
-        Connection::dial(&self.inner.endpoint.url, self.inner.endpoint.timeouts.connect).await
+        let dialled = Connection::dial(&self.inner.endpoint.url, self.inner.endpoint.timeouts.connect).await;
+        if matches!(dialled, Err(RpcError::Refused { .. })) {
+            self.inner.calls.clear();
+            self.inner.submits.clear();
+        }
+        dialled
     }
 
     pub(crate) fn post(&self, path: &str, login: &HeaderValue, body: Bytes) -> Request<Full<Bytes>> {

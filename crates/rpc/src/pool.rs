@@ -43,6 +43,11 @@ impl Pool {
         idle.len()
     }
 
+    /// Closes all that are idle.
+    pub(crate) fn clear(&self) {
+        self.idle.lock().clear();
+    }
+
     /// Gives a connection back after a complete exchange. A full pool lets its oldest go.
     pub(crate) fn put(&self, connection: Connection) {
         let mut idle = self.idle.lock();

@@ -120,7 +120,7 @@ impl Delivery {
         let (tone, meaning) = self.meaning();
         let mut page = format!(
             "{}  {}  {}, {} bytes\n  {meaning}\n",
-            style.paint(tone, &text::clean(&self.status.to_uppercase())),
+            style.paint(tone, &text::clean(&self.last_word().unwrap_or(&self.status).to_uppercase())),
             text::clean(&self.hash),
             self.height.map_or_else(|| "height unknown".into(), |height| format!("height {height}")),
             self.size,
@@ -142,8 +142,24 @@ impl Delivery {
         page
     }
 
+    /// The chain's last word, if it has spoken: it counts for more than what nodes make of the block.
+    fn last_word(&self) -> Option<&str> {
+        let state = self.finality.as_ref()?.state.as_str();
+        (state != "awaited").then_some(state)
+    }
+
     /// What the status means for whoever found the block.
     fn meaning(&self) -> (Tone, &'static str) {
+        match self.last_word() {
+            Some("orphaned") => {
+                return (
+                    Tone::Bad,
+                    "The chain has another block in its place, for good, whatever nodes said before.",
+                );
+            }
+            Some(_) => return (Tone::Good, "The chain has it for good."),
+            None => {}
+        }
         match self.status.as_str() {
             "accepted" => (Tone::Good, "A node of yours has it in its active chain."),
             "inconclusive" => {

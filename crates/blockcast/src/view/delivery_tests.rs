@@ -201,7 +201,14 @@ fn the_chains_last_word_is_told_with_its_source_and_what_was_only_heard() {
     assert_eq!(said(locked), "chainlocked after 1234.6 ms, says a; a peer said so after 900.0 ms");
     let (by, node) = (Some("c433".into()), Some("a".into()));
     let dead = FinalityReport { state: "orphaned", ms: Some(5.0), by, node, claimed_ms: None };
-    assert_eq!(said(dead), "orphaned after 5.0 ms: c433 is final instead, says a");
+    assert_eq!(said(dead.clone()), "orphaned after 5.0 ms: c433 is final instead, says a");
+    let head = |finality| {
+        let page = render(&Report { finality: Some(finality), ..report() }, Goal::Node);
+        page.lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(head(awaited)[0].starts_with("ACCEPTED  "));
+    assert!(head(dead.clone())[0].starts_with("ORPHANED  "));
+    assert!(head(dead)[1].contains("another block in its place"));
 }
 
 #[test]
