@@ -29,7 +29,7 @@ pub(super) struct MergedBlocks {
 impl MergedBlocks {
     /// On top of a block that nobody knows, high enough for every rule.
     pub(super) fn new() -> Self {
-        Self { parent: [0x5a; 32], height: 2_000 }
+        Self { parent: [0x5a; 32], height: 100_000 }
     }
 
     /// The next block, of about so many bytes.
@@ -58,7 +58,7 @@ impl MergedBlocks {
     }
 }
 
-/// A number as a script that pushes it.
+/// A number of three bytes as a script that pushes it.
 fn script_number(number: u32) -> Vec<u8> {
     let [a, b, c, _] = number.to_le_bytes();
     vec![3, a, b, c]
@@ -150,7 +150,7 @@ mod tests {
         let dogecoin = Dogecoin::new(Network::Regtest);
         let mut blocks = MergedBlocks::new();
         let mut before = None;
-        for (size, height) in [(20_000, 2_000), (990_000, 2_001)] {
+        for (size, height) in [(20_000, 100_000), (990_000, 100_001)] {
             let block = blocks.next(size);
             assert!(block.len().abs_diff(size) < 1_000, "{}", block.len());
             let inspection = dogecoin.inspect(&block, u32::MAX);
