@@ -12,7 +12,8 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     /// The number; absent where it could not be measured here, for the reason in `detail`.
     pub(crate) value: Option<f64>,
-    /// Its unit; `ratio` for a time held against a floor of the same run, and something `/s` for a rate.
+    /// Its unit; `ratio` for a time held against a floor of the same run, `ms` for a time by itself, and something
+    /// `/s` for a rate.
     pub(crate) unit: Cow<'static, str>,
     /// What it has to be; absent for a row that only informs.
     pub(crate) goal: Option<String>,
@@ -62,7 +63,7 @@ impl Figure {
 
     /// Whether other work on the machine tells on it.
     pub(crate) fn is_of_time(&self) -> bool {
-        self.unit == "ratio" || self.unit.ends_with("/s")
+        self.unit == "ratio" || self.unit == "ms" || self.unit.ends_with("/s")
     }
 
     /// Prints it as a line of JSON.
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn what_other_work_tells_on_is_known_by_its_unit() {
         let of_time = |unit| Figure::told("x", 1.0, unit, Value::Null).is_of_time();
-        assert!(of_time("ratio") && of_time("hashes/s"));
-        assert!(["deliveries", "KB", "headers", "s"].iter().all(|unit| !of_time(unit)));
+        assert!(["ratio", "ms", "hashes/s"].iter().all(|unit| of_time(unit)));
+        assert!(["deliveries", "KB", "headers", "hashes", "s"].iter().all(|unit| !of_time(unit)));
     }
 }

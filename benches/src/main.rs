@@ -5,7 +5,8 @@
 //!
 //! `fanout` is about the time that it takes to serve many peers nearby, `wan` about peers far away; `idle_peers` is about
 //! memory, `stalls` about peers that misbehave, `burst` about many blocks in a row. All of them send to the `receivers`,
-//! which are another process; what else needs one is a `part`. `x11` sends nothing: it is about hashing.
+//! which are another process; what else needs one is a `part`. `x11` sends nothing: it is about hashing. `submit` is about the
+//! nodes, and about the inspection of what they get.
 
 mod blocks;
 mod burst;
@@ -17,6 +18,7 @@ mod memory;
 mod part;
 mod receivers;
 mod stalls;
+mod submit;
 mod wan;
 mod x11;
 
@@ -54,6 +56,8 @@ enum Name {
     Stalls,
     /// Whether a hundred blocks in ten seconds all arrive
     Burst,
+    /// How fast a found block is on its way to all nodes, and how fast it is judged
+    Submit,
     /// How many Dash headers are hashed in a second
     X11,
 }
@@ -108,6 +112,7 @@ fn run(name: Name, scope: Scope) -> anyhow::Result<Vec<Figure>> {
         Name::Wan => wan::run(scope),
         Name::Stalls => stalls::run(scope),
         Name::Burst => burst::run(scope),
+        Name::Submit => submit::run(scope),
         Name::X11 => x11::run(scope),
     }
 }
@@ -118,6 +123,7 @@ fn play(part: Part, scope: Scope) -> anyhow::Result<Vec<Figure>> {
         Part::Link => wan::link::run().map(|()| Vec::new()),
         Part::IdlePeers => idle_peers::measure(scope),
         Part::Wan => wan::measure(scope),
+        Part::Nodes => submit::receive().map(|()| Vec::new()),
         Part::Burst => burst::measure_far(),
     }
 }

@@ -21,6 +21,8 @@ use crate::{Scope, figure::Figure, reached};
 pub(crate) enum Part {
     /// The far ends of connections.
     Receivers,
+    /// The nodes to which blocks are submitted.
+    Nodes,
     /// The emulated path between two network namespaces.
     Link,
     /// The engine whose memory is looked at.

@@ -11,6 +11,7 @@ static RULES: LazyLock<Rules<Dash>> = LazyLock::new(|| Rules {
     networks: [Network::Mainnet, Network::Testnet, Network::Regtest].map(Dash::new),
     name: x11::hash,
     mending: 0,
+    of_work: |_| false,
 });
 
 /// Input: which network, and whether to [`MEND`](crate::block::MEND) (one byte), the block.

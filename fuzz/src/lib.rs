@@ -9,7 +9,7 @@
 //! | [`frames`] | a stream, a limit, and the pieces in which it arrives | the same frames however it is cut; never more held than the limit |
 //! | [`messages`] | a command and a payload, read in the dialect of each chain | an error, or a message that is written back as it came; memory by the bytes that are there |
 //! | [`session`] | a conversation with its times, on each chain | nothing after the end; answers bounded by the questions; no memory kept |
-//! | [`litecoin_block`], [`dash_block`] | a block | a block that is called sound is the one that its header names, and has nothing left to mend |
+//! | [`litecoin_block`], [`dash_block`], [`dogecoin_block`] | a block | a block that is called sound is the one that its header names, and has nothing left to mend |
 //!
 //! The bodies are here and not in `fuzz_targets/`, so that they can be read, and called, without the fuzzer.
 //!
@@ -37,6 +37,7 @@ pub mod dash_block;
 #[allow(dead_code, reason = "the tests of `wire` use the rest")]
 #[path = "../../crates/wire/tests/common/dialects.rs"]
 mod dialects;
+pub mod dogecoin_block;
 pub mod frames;
 pub mod litecoin_block;
 pub mod messages;

@@ -13,6 +13,7 @@ static RULES: LazyLock<Rules<Litecoin>> = LazyLock::new(|| Rules {
     name: |header| sha256d(header),
     // The coinbase's witness, with its count and length, and the marker.
     mending: 36,
+    of_work: |_| false,
 });
 
 /// Input: which network, and whether to [`MEND`](crate::block::MEND) (one byte), the block.

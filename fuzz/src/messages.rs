@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use dash::DashDialect;
+use dogecoin::DogecoinDialect;
 use litecoin::LitecoinDialect;
 use wire::{Command, Dialect, Message};
 
@@ -11,8 +12,9 @@ use crate::{
     dialects::{Dash, Dogecoin, Litecoin},
 };
 
-/// Of a chain that has a crate of its own twice: by that crate, and as the tests of `wire` read it.
-const DIALECTS: [&dyn Dialect; 5] = [&LitecoinDialect, &DashDialect, &Litecoin, &Dogecoin, &Dash];
+/// Each twice: by the chain's own crate, and as the tests of `wire` read it.
+const DIALECTS: [&dyn Dialect; 6] =
+    [&LitecoinDialect, &DogecoinDialect, &DashDialect, &Litecoin, &Dogecoin, &Dash];
 
 /// The command that one byte of an input stands for.
 pub fn command(byte: u8) -> Command {

@@ -8,6 +8,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use chain::{Chain, IndexedBlock, Network, TransactionEntry};
 use dash::Dash;
+use dogecoin::Dogecoin;
 use litecoin::Litecoin;
 use protocol::session::{Introduction, Output, Session, Shelf};
 use wire::{BlockHash, DamageKind, Header, Message, NetworkAddress, Txid, Wtxid};
@@ -25,8 +26,10 @@ pub mod step {
     pub const DAMAGE: u8 = 0xfd;
 }
 
-static CHAINS: LazyLock<[Arc<dyn Chain>; 2]> =
-    LazyLock::new(|| [Arc::new(Litecoin::new(Network::Regtest)), Arc::new(Dash::new(Network::Regtest))]);
+static CHAINS: LazyLock<[Arc<dyn Chain>; 3]> = LazyLock::new(|| {
+    let network = Network::Regtest;
+    [Arc::new(Litecoin::new(network)), Arc::new(Dogecoin::new(network)), Arc::new(Dash::new(network))]
+});
 
 /// The name of the block that can be asked for: easy to guess.
 pub const BLOCK: BlockHash = BlockHash::from_wire([7; 32]);

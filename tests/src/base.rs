@@ -34,7 +34,7 @@ pub enum Base {
     /// 441 blocks of Dash: DIP3, V20 and the masternodes' share are in force from 432, so that a coinbase is of
     /// type 5. The next block, 442, holds quorum commitments (three, and null); those behind it have a coinbase only.
     Dip3,
-    /// 526 blocks of Dash on which there is a masternode that signs ChainLocks; see [`masternode`](crate::masternode).
+    /// 526 blocks of Dash on which there is a masternode that signs ChainLocks; see [`masternode`].
     /// Every block up to 537 holds a coinbase only.
     ChainLocks,
 }

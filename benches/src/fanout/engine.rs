@@ -4,10 +4,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use chain::Chain;
 use journal::Journal;
 use protocol::book::Kind;
 use relay::{
-    Acknowledge, Delivery, Goal, Metrics, PeerNotice, PeerSpec, Relay, RelaySettings, Source, Submission,
+    Acknowledge, Delivery, Goal, Metrics, Node, PeerNotice, PeerSpec, Relay, RelaySettings, Source,
+    Submission,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -36,17 +38,8 @@ pub(crate) struct Begun {
 impl Engine {
     /// A relay without nodes and observers, connected to as many peers, all of them ready.
     pub(crate) async fn connect(addresses: &[SocketAddr]) -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let (journal, _) = Journal::open(&directory.path().join("journal"))?;
-        let settings = RelaySettings {
-            acknowledge: Acknowledge::First,
-            name: "litecoin".into(),
-            observers: 0,
-            dial_timeout: PATIENCE,
-            user_agent: "/Figures:1/".into(),
-        };
-        let metrics = Metrics::new().chain("litecoin");
-        let relay = Relay::start(settings, Arc::new(rules()), Vec::new(), journal, metrics);
+        let engine = Self::start("litecoin", Arc::new(rules()), Vec::new(), Acknowledge::First)?;
+        let relay = &engine.relay;
         let (notices, mut heard) = mpsc::unbounded_channel();
         for address in addresses {
             let spec = PeerSpec { address: address.to_string(), kind: Kind::Discovered, score: 0 };
@@ -60,6 +53,27 @@ impl Engine {
             let notice = tokio::time::timeout(PATIENCE, heard.recv()).await.context("a peer is not ready")?;
             ensure!(matches!(notice, Some(PeerNotice::Ready)), "a peer is not ready: {notice:?}");
         }
+        Ok(engine)
+    }
+
+    /// A relay with these nodes, and without peers.
+    pub(crate) fn start(
+        name: &str,
+        chain: Arc<dyn Chain>,
+        nodes: Vec<Arc<Node>>,
+        acknowledge: Acknowledge,
+    ) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let (journal, _) = Journal::open(&directory.path().join("journal"))?;
+        let settings = RelaySettings {
+            acknowledge,
+            name: name.into(),
+            observers: 0,
+            dial_timeout: PATIENCE,
+            user_agent: "/Figures:1/".into(),
+        };
+        let metrics = Metrics::new().chain(name);
+        let relay = Relay::start(settings, chain, nodes, journal, metrics);
         Ok(Self { relay, _directory: directory })
     }
 

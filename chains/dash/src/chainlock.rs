@@ -56,6 +56,12 @@ impl Finality for ChainLocks {
         "bad-chainlock"
     }
 
+    /// A ChainLock is checked against the quorums of 8 blocks before it (D llmq/quorumsman.cpp, SelectQuorumForSigning;
+    /// llmq/params.h, SIGN_HEIGHT_OFFSET).
+    fn lag(&self) -> u32 {
+        8
+    }
+
     fn object(&self) -> ObjectKind {
         ObjectKind { inv: INV, command: CLSIG, max_len: LENGTH }
     }

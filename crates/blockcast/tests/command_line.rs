@@ -212,6 +212,27 @@ fn a_block_that_a_peer_would_refuse_ends_with_1_and_the_finding() {
 }
 
 #[test]
+fn a_merge_mined_block_is_told_with_the_block_that_has_its_work_and_with_what_is_wrong_with_its_auxpow() {
+    let mut block = unhex(&recorded_block("dogecoin/block_auxpow_tree8_parent5tx.json"));
+    let args = ["decode", "--chain", "dogecoin", "--network", "regtest", "--json", "-"];
+    let (code, stdout, _) = told(&run_with_input(&args, &block));
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &json["sound"]), (0, &json!(true)));
+    assert_eq!(json["merged_with"], "858b2966c657fda6f81d44c73738ec6206cb8b4083c0f80f2f0b3107ea25ae66");
+
+    let mark = block.windows(4).position(|four| four == [0xfa, 0xbe, 0x6d, 0x6d]).unwrap();
+    block[mark + 4] ^= 1; // in the root of the tree of chains
+    let (code, stdout, _) = told(&run_with_input(&args, &block));
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    let findings = json["findings"].as_array().unwrap();
+    let missing = findings.iter().find(|finding| finding["check"] == "auxpow-commitment-missing").unwrap();
+    let root = "b4c67a06925b511a79da084b224cc4748d1a205f88d0a6305650fcd06bff060a";
+    assert!(missing["expected"].as_str().unwrap().contains(root), "{missing}");
+    assert!(missing["found"].as_str().unwrap().contains(&root.replacen("b4", "b5", 1)), "{missing}");
+    assert_eq!((code, &json["sound"]), (1, &json!(false)));
+}
+
+#[test]
 fn a_block_that_cannot_be_read_ends_with_1_and_names_the_file() {
     let (code, stdout, stderr) = told(&run(&["decode", "--chain", "litecoin", "/nowhere/block.hex"]));
     assert_eq!((code, stdout.as_str()), (1, ""));

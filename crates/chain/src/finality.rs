@@ -50,6 +50,10 @@ pub trait Finality: Debug + Send + Sync {
     /// The daemon's word for what is wrong with a block that a lock forbids: the finding that keeps it off P2P.
     fn conflict(&self) -> &'static str;
 
+    /// How many blocks a peer may be behind a lock and still be able to check it; one that cannot takes that for its
+    /// sender's fault.
+    fn lag(&self) -> u32;
+
     /// How locks travel between peers.
     fn object(&self) -> ObjectKind;
 

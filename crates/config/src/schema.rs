@@ -248,8 +248,12 @@ mod tests {
     #[test]
     fn the_example_files_explain_every_key_that_exists() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
-        let files =
-            [("blockcast.toml", &PROCESS), ("chains/litecoin.toml", &CHAIN), ("chains/dash.toml", &CHAIN)];
+        let files = [
+            ("blockcast.toml", &PROCESS),
+            ("chains/dash.toml", &CHAIN),
+            ("chains/dogecoin.toml", &CHAIN),
+            ("chains/litecoin.toml", &CHAIN),
+        ];
         for (file, schema) in files {
             let text = std::fs::read_to_string(format!("{directory}/{file}")).expect(file);
             let mut all = Vec::new();

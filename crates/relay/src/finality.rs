@@ -26,9 +26,6 @@ use crate::{Delivery, Node, NodeHealth, Peer, PeerNotice, Relay, Source, deliver
 /// The shortest time between two questions to a node, whatever peers say.
 const AT_MOST_EVERY: Duration = Duration::from_millis(200);
 
-/// How many blocks a peer may be behind a lock and still be told of it.
-const KEEPS_UP: u32 = 8;
-
 /// How many faults a connection survives that only the relay can see.
 const FAULTS: u32 = 8;
 
@@ -163,8 +160,9 @@ impl Relay {
         let plan = Arc::new(Plan::control(self.chain.params().magic, &inv));
         for peer in self.peers.ready().iter() {
             let is_source = peer.kind.is_own() && peer.name() == source.name();
-            // A peer that lags behind cannot check it, and takes that for its sender's fault (D quorumsman.cpp:688).
-            let lags = self.peer_height(peer).is_some_and(|theirs| theirs + KEEPS_UP < lock.height);
+            let lags = self
+                .peer_height(peer)
+                .is_some_and(|theirs| theirs.saturating_add(finality.lag()) < lock.height);
             if is_source || lags || peer.is_observer() || self.locks.lock().is_holder(peer.id) {
                 continue;
             }

@@ -186,7 +186,7 @@ mod tests {
 
     /// The daemons whose replies were recorded; at least how many of these, and in how many different answers it said
     /// that it was starting.
-    const DAEMONS: [(&str, usize, usize); 2] = [("dash", 42, 3), ("litecoin", 48, 1)];
+    const DAEMONS: [(&str, usize, usize); 3] = [("dash", 42, 3), ("dogecoin", 43, 3), ("litecoin", 48, 1)];
 
     fn recording(chain: &str) -> Value {
         let path = format!("{}/../../tests/fixtures/{chain}/rpc_replies.json", env!("CARGO_MANIFEST_DIR"));
@@ -248,8 +248,8 @@ mod tests {
 
     /// A daemon's verdict on a block is its result, whatever it is; only what it could not read is an error.
     #[test]
-    fn every_recorded_verdict_of_dashd_is_passed_on_as_its_text() {
-        let verdicts = [
+    fn every_recorded_verdict_is_passed_on_as_its_text() {
+        let of_dashd = [
             ("submitblock_accepted", Ok("null")),
             ("submitblock_duplicate", Ok("\"duplicate\"")),
             ("submitblock_inconclusive_fork_same_height", Ok("\"inconclusive\"")),
@@ -265,15 +265,37 @@ mod tests {
             ("submitblock_header_only", Err(-22)),
             ("method_not_found", Err(-32601)),
         ];
-        let recording = recording("dash");
-        for (name, expected) in verdicts {
-            let recorded = &recording["replies"][name];
-            let status = recorded["http_status"].as_u64().unwrap() as u16;
-            let found = read(status, recorded["json"].to_string()).map_err(|error| match error {
-                RpcError::Rpc { code, .. } => code,
-                other => panic!("{name}: {other}"),
-            });
-            assert_eq!(found.as_deref(), expected.as_ref().map(|text| *text), "{name}");
+        let of_dogecoind = [
+            ("submitblock_accepted", Ok("null")),
+            ("submitblock_duplicate", Ok("\"duplicate\"")),
+            ("submitblock_inconclusive_fork_same_height", Ok("\"inconclusive\"")),
+            ("submitblock_inconclusive_fork_again", Ok("\"duplicate-inconclusive\"")),
+            ("submitblock_unknown_parent", Ok("\"bad-prevblk\"")),
+            ("submitblock_bad_merkle_root", Ok("\"bad-txnmrklroot\"")),
+            ("submitblock_coinbase_pays_too_much", Ok("\"bad-cb-amount\"")),
+            ("submitblock_coinbase_pays_too_much_again", Ok("\"duplicate-invalid\"")),
+            ("submitblock_block_version_1", Ok("\"late-legacy-block\"")),
+            ("submitblock_10_extra_zero_bytes_behind_the_block", Ok("null")),
+            // Whatever is wrong with an auxpow has this one word.
+            ("submitblock_auxpow__parent_header_pow_above_the_target", Ok("\"high-hash\"")),
+            ("submitblock_auxpow__parent_coinbase_commits_to_another_hash", Ok("\"high-hash\"")),
+            ("submitblock_block_cut_10_bytes_short", Err(-22)),
+            ("submitblock_header_only", Err(-22)),
+            ("getblocktemplate_not_connected", Err(-9)),
+            ("getblockheader_unknown", Err(-5)),
+            ("uptime", Err(-32601)),
+        ];
+        for (chain, verdicts) in [("dash", &of_dashd[..]), ("dogecoin", &of_dogecoind)] {
+            let recording = recording(chain);
+            for (name, expected) in verdicts {
+                let recorded = &recording["replies"][name];
+                let status = recorded["http_status"].as_u64().unwrap() as u16;
+                let found = read(status, recorded["json"].to_string()).map_err(|error| match error {
+                    RpcError::Rpc { code, .. } => code,
+                    other => panic!("{chain}: {name}: {other}"),
+                });
+                assert_eq!(found.as_deref(), expected.as_ref().map(|text| *text), "{chain}: {name}");
+            }
         }
     }
 

@@ -76,27 +76,32 @@ impl SubmitRequest {
     /// From the block in hex, as a pool sent it: the node gets the very same digits. A text that is no hex is passed on
     /// too, as a JSON string; what to say to it is the node's business.
     pub fn from_hex(hex: &str) -> Self {
-        if !hex.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        // Without a way out within a chunk it is done many bytes at a time: nobody has the block yet.
+        let is_plain =
+            |chunk: &[u8]| chunk.iter().fold(true, |plain, byte| plain & byte.is_ascii_alphanumeric());
+        if !hex.as_bytes().chunks(256).all(is_plain) {
             let body = json!({ "jsonrpc": "1.0", "id": ID, "method": "submitblock", "params": [hex] });
             return Self { body: body.to_string().into() };
         }
-        Self::build(hex.len(), |digits| digits.copy_from_slice(hex.as_bytes()))
+        Self::build(hex.len(), |body| body.extend_from_slice(hex.as_bytes()))
     }
 
     /// From the block's bytes.
     pub fn from_bytes(block: &[u8]) -> Self {
-        Self::build(2 * block.len(), |digits| {
-            faster_hex::hex_encode(block, digits).expect("there is room for two digits a byte");
+        let digits = 2 * block.len();
+        Self::build(digits, |body| {
+            let start = body.len();
+            body.resize(start + digits, b'0');
+            faster_hex::hex_encode(block, &mut body[start..]).expect("there is room for two digits a byte");
         })
     }
 
-    fn build(digits: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+    fn build(digits: usize, put: impl FnOnce(&mut Vec<u8>)) -> Self {
         let head = format!(r#"{{"jsonrpc":"1.0","id":"{ID}","method":"submitblock","params":[""#);
         let tail = r#""]}"#;
         let mut body = Vec::with_capacity(head.len() + digits + tail.len());
         body.extend_from_slice(head.as_bytes());
-        body.resize(head.len() + digits, b'0');
-        fill(&mut body[head.len()..]);
+        put(&mut body);
         body.extend_from_slice(tail.as_bytes());
         Self { body: body.into() }
     }

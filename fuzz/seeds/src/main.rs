@@ -35,7 +35,8 @@ fn asking() -> Vec<u8> {
 const MEND: u8 = 0x80;
 
 /// The chains whose blocks have a target of their own.
-const BLOCK_TARGETS: [(&str, &str); 2] = [("litecoin", "litecoin_block"), ("dash", "dash_block")];
+const BLOCK_TARGETS: [(&str, &str); 3] =
+    [("litecoin", "litecoin_block"), ("dash", "dash_block"), ("dogecoin", "dogecoin_block")];
 
 /// Where the seeds go.
 struct Seeds {

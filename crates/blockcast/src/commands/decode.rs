@@ -38,6 +38,7 @@ fn decode(chain: &dyn Chain, block: &Bytes, now: u32) -> Decoded {
         hash: inspection.hash.map(|hash| hash.to_string()),
         version: header.map(Header::version),
         parent: header.map(|header| header.parent().to_string()),
+        merged_with: header.and_then(|header| chain.parent_block(header)).map(|block| block.to_string()),
         merkle_root: header.map(|header| header.merkle_root().to_string()),
         time: header.map(Header::time),
         bits: header.map(|header| format!("{:08x}", header.bits())),
@@ -166,6 +167,7 @@ SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
         assert!(page.starts_with("UNREADABLE  no block header\n"), "{page}");
         assert!(page.contains("error    decode-failed\n"), "{page}");
     }
+
     /// A Dash block of height 433, and its only transaction.
     fn dash_433() -> (Bytes, Bytes) {
         let (block, _) = recording("dash/block_dip3_433.json");
@@ -258,5 +260,86 @@ SOUND  22318ad178d2308904ec061e817291f61590be32c5446d3ca7e7f053f8023ca7
             let page = decoded.render(Style::default());
             assert!(page.contains(&format!("  error    {check}\n           expected  ")), "{page}");
         }
+    }
+
+    #[test]
+    fn recorded_dogecoin_blocks_are_sound_and_the_block_that_has_their_work_is_named() {
+        for (file, merged) in [
+            ("block_coinbase_only", false),
+            ("block_20tx", false),
+            ("block_auxpow_by_node", true),
+            ("block_auxpow_simple", true),
+            ("block_auxpow_tree8_parent5tx", true),
+        ] {
+            let (block, told) = recording(&format!("dogecoin/{file}.json"));
+            let decoded = decode_as("dogecoin", Network::Regtest, &block);
+            assert!(decoded.sound && decoded.findings.is_empty(), "{file}");
+            assert_eq!(decoded.hash.as_deref(), told["hash"].as_str(), "{file}");
+            assert_eq!(decoded.parent.as_deref(), told["previousblockhash"].as_str(), "{file}");
+            assert_eq!(decoded.merged_with.is_some(), merged, "{file}");
+            if let Some(name) = told["auxpow_parts"]["parent_header_sha256d"].as_str() {
+                assert_eq!(decoded.merged_with.as_deref(), Some(name), "{file}");
+            }
+            let canonical = decoded.canonical.unwrap();
+            assert_eq!(canonical.height.map(u64::from), told["height"].as_u64(), "{file}");
+            assert_eq!((canonical.weight, canonical.tail, canonical.differs), (None, 0, false), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_sound_merge_mined_block_is_laid_out_like_this() {
+        let (block, _) = recording("dogecoin/block_auxpow_simple.json");
+        let expected = "\
+SOUND  5c0e495feb8fd266d00d8883b2fe574dffa75aff81ccf897ebed79b721ef51d0
+  As far as the block alone can tell, a peer would take it.
+
+  chain        dogecoin regtest
+  height       152, by its coinbase
+  parent       7ebdf43993515459e8c3713a208cc8d7ede124cf6a1d71f7b377b5b81f316a21
+  mined with   9f99a3f18bb8c190cb91df8478ed69e585d48dfe1cb68d54758d7a5516c6f34e, which has its work
+  merkle root  64191667ddad0e86912b6f95f45668a1895dff293c2bbb013e64e4cf5e7fe42a
+  time         2026-11-20 11:18:12 UTC (1795173492)
+  bits         207fffff
+  nonce        0
+  version      0x00620104
+  transactions 1
+  size         459 bytes
+  peers get    the bytes as they are
+";
+        assert_eq!(decode_as("dogecoin", Network::Regtest, &block).render(Style::default()), expected);
+    }
+
+    /// As when a pool commits to another block than the one that it hands in. All else is as it has to be: the parent's
+    /// merkle root is that of its changed coinbase, and it has the work.
+    #[test]
+    fn what_is_wrong_with_a_merge_mined_block_is_named_where_its_daemon_says_high_hash() {
+        let (block, json) = recording("dogecoin/block_auxpow_simple.json");
+        let coinbase_len = json["auxpow_parts"]["parent_coinbase_hex"].as_str().unwrap().len() / 2;
+        // The parent's header is the last of the auxpow, which stands behind a header as long.
+        let parent = json["submitauxblock_auxpow_hex"].as_str().unwrap().len() / 2;
+        let coinbase = Header::LEN..Header::LEN + coinbase_len;
+        let mark = [0xfa, 0xbe, 0x6d, 0x6d];
+        let root = block.windows(4).position(|four| four == mark).unwrap() + 4;
+        let mut broken = block.to_vec();
+        broken[root..root + 32].fill(0x5a);
+        // The only transaction of the parent block.
+        let merkle_root = wire::sha256d(&broken[coinbase]);
+        broken[parent + 36..parent + 68].copy_from_slice(&merkle_root);
+        let decoded = (0..=u8::MAX).map(|nonce| {
+            broken[parent + 76] = nonce;
+            decode_as("dogecoin", Network::Regtest, &broken.clone().into())
+        });
+        let has_work =
+            |decoded: &Decoded| decoded.findings.iter().all(|one| one.check != "auxpow-parent-work");
+        let decoded = decoded.into_iter().find(has_work).expect("every other nonce has the work");
+        assert!(!decoded.sound);
+        let finding = "  error    auxpow-commitment-missing
+           expected  the chain tree's root 5c0e495feb8fd266d00d8883b2fe574dffa75aff81ccf897ebed79b721ef51d0 in the parent's coinbase
+           found     5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a behind the mark, at byte 8
+";
+        let page = decoded.render(Style::default());
+        assert!(page.ends_with(finding), "{page}");
+        assert_eq!(decoded.findings.len(), 1, "and nothing else");
+        assert!(decoded.merged_with.is_some(), "also of a block that is not sound");
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Decoded {
     pub(crate) hash: Option<String>,
     pub(crate) version: Option<i32>,
     pub(crate) parent: Option<String>,
+    /// The block of another chain that has the work of this one; `null` if it has its own.
+    pub(crate) merged_with: Option<String>,
     pub(crate) merkle_root: Option<String>,
     /// Unix seconds.
     pub(crate) time: Option<u32>,
@@ -77,6 +79,7 @@ impl Decoded {
         });
         fact("height", height);
         fact("parent", self.parent.clone());
+        fact("mined with", self.merged_with.as_ref().map(|block| format!("{block}, which has its work")));
         fact("merkle root", self.merkle_root.clone());
         fact("time", self.time.map(|seconds| format!("{} ({seconds})", time::utc(seconds.into()))));
         fact("bits", self.bits.clone());

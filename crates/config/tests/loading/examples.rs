@@ -8,18 +8,50 @@ use config::{Auth, Config, Discovery, LogFormat, LogLevel, Network, Priority, Ro
 use super::Setup;
 
 /// The chains of which there is an example, and what differs between these.
-const CHAINS: [Example; 2] = [
-    Example { name: "litecoin", rpc: 9332, p2p: 9333, front_door: 19332, password: "front-door.password" },
-    Example { name: "dash", rpc: 9998, p2p: 9999, front_door: 19998, password: "dash-front-door.password" },
+const CHAINS: [Example; 3] = [
+    Example {
+        name: "litecoin",
+        nodes: &[Node { host: "127.0.0.1", rpc: 9332, p2p: 9333, cookie: "/var/lib/litecoind/.cookie" }],
+        front_door: 19332,
+        password: "front-door.password",
+    },
+    Example {
+        name: "dash",
+        nodes: &[Node { host: "127.0.0.1", rpc: 9998, p2p: 9999, cookie: "/var/lib/dashd/.cookie" }],
+        front_door: 19998,
+        password: "dash-front-door.password",
+    },
+    Example {
+        name: "dogecoin",
+        nodes: &[
+            Node { host: "127.0.0.1", rpc: 22555, p2p: 22556, cookie: "/var/lib/dogecoind/.cookie" },
+            Node { host: "127.0.0.1", rpc: 22655, p2p: 22656, cookie: "/var/lib/dogecoind-b/.cookie" },
+            Node {
+                host: "10.0.0.3",
+                rpc: 22555,
+                p2p: 22556,
+                cookie: "/etc/blockcast/dogecoin-node-c.cookie",
+            },
+        ],
+        front_door: 32555,
+        password: "dogecoin-front-door.password",
+    },
 ];
 
 struct Example {
     name: &'static str,
-    rpc: u16,
-    p2p: u16,
+    /// Named a, b, c; the first is the primary, the others are backups.
+    nodes: &'static [Node],
     front_door: u16,
     /// The front door's.
     password: &'static str,
+}
+
+struct Node {
+    host: &'static str,
+    rpc: u16,
+    p2p: u16,
+    cookie: &'static str,
 }
 
 impl Example {
@@ -27,18 +59,21 @@ impl Example {
         format!("chains/{}.toml", self.name)
     }
 
-    /// What the example comes down to without the defaults that it spells out.
-    fn bare(&self) -> String {
-        let Self { name, rpc, p2p, .. } = self;
-        format!(
-            "chain = \"{name}\"\n[[node]]\nname = \"a\"\np2p = \"127.0.0.1:{p2p}\"\n\
-             rpc = {{ url = \"http://127.0.0.1:{rpc}\", cookie_file = \"/var/lib/{name}d/.cookie\" }}\n"
-        )
+    fn named_nodes(&self) -> impl Iterator<Item = (&'static str, &'static Node)> {
+        ["a", "b", "c"].into_iter().zip(self.nodes)
     }
 
-    /// The name of the file that holds the password of its node.
-    fn node_password(&self) -> String {
-        format!("{}-node-a.password", self.name)
+    /// What the example comes down to without the defaults that it spells out.
+    fn bare(&self) -> String {
+        let mut text = format!("chain = \"{}\"\n", self.name);
+        for (name, Node { host, rpc, p2p, cookie }) in self.named_nodes() {
+            let role = if name == "a" { "" } else { "role = \"backup\"\n" };
+            text += &format!(
+                "[[node]]\nname = \"{name}\"\n{role}p2p = \"{host}:{p2p}\"\n\
+                 rpc = {{ url = \"http://{host}:{rpc}\", cookie_file = \"{cookie}\" }}\n"
+            );
+        }
+        text
     }
 }
 
@@ -79,11 +114,14 @@ fn the_examples_load_as_they_stand() {
         let chain = &config.chains[example.name];
         let names = (chain.name.as_str(), chain.chain.as_str(), chain.network);
         assert_eq!(names, (example.name, example.name, Network::Mainnet));
-        let node = chain.primary().unwrap();
-        assert_eq!((node.name.as_str(), node.role), ("a", Role::Primary));
-        assert_eq!(node.rpc.url.to_string(), format!("http://127.0.0.1:{}", example.rpc));
-        assert_eq!(node.p2p.as_ref().unwrap().to_string(), format!("127.0.0.1:{}", example.p2p));
-        assert!(matches!(&node.rpc.auth, Auth::CookieFile(path) if path.ends_with(".cookie")));
+        assert_eq!(chain.nodes.len(), example.nodes.len());
+        for (node, (name, Node { host, rpc, p2p, cookie })) in chain.nodes.iter().zip(example.named_nodes()) {
+            let role = if name == "a" { Role::Primary } else { Role::Backup };
+            assert_eq!((node.name.as_str(), node.role), (name, role));
+            assert_eq!(node.rpc.url.to_string(), format!("http://{host}:{rpc}"));
+            assert_eq!(node.p2p.as_ref().unwrap().to_string(), format!("{host}:{p2p}"));
+            assert!(matches!(&node.rpc.auth, Auth::CookieFile(path) if path == Path::new(cookie)));
+        }
         assert!(chain.front_door.is_none());
     }
     assert_eq!(config.enabled_chains().count(), CHAINS.len());
@@ -103,18 +141,24 @@ fn the_commented_lines_of_the_examples_work_once_they_are_uncommented() {
     setup = setup.with("token", "t\n").with("relative.toml", "");
     for example in &CHAINS {
         let chain = uncommented(&example.file()).replace("\ncookie_file", "\n#cookie_file");
-        setup = setup
-            .with(&example.file(), chain)
-            .with(&example.node_password(), "n\n")
-            .with(example.password, "f\n");
+        setup = setup.with(&example.file(), chain).with(example.password, "f\n");
+        for (name, _) in example.named_nodes() {
+            setup = setup.with(&format!("{}-node-{name}.password", example.name), "n\n");
+        }
     }
+    // Were two of the front doors on one port, this would not load.
     let config = load_all(setup.path());
     assert_eq!(config.http.token.unwrap().path(), setup.path().join("token"));
     for example in &CHAINS {
         let chain = &config.chains[example.name];
-        assert!(matches!(&chain.nodes[0].rpc.auth, Auth::Password { user, .. } if user == "blockcast"));
+        for node in &chain.nodes {
+            assert!(matches!(&node.rpc.auth, Auth::Password { user, .. } if user == "blockcast"));
+        }
         assert_eq!(chain.peers.fixed[0].priority, Priority::High);
-        assert_eq!(chain.peers.fixed[0].address.to_string(), format!("pool.example:{}", example.p2p));
+        assert_eq!(
+            chain.peers.fixed[0].address.to_string(),
+            format!("pool.example:{}", example.nodes[0].p2p)
+        );
         let door = chain.front_door.as_ref().unwrap();
         assert_eq!((door.listen.port(), door.user.as_str()), (example.front_door, "pool"));
         assert_eq!(door.deny, ["stop", "dumpprivkey", "dumpwallet"]);

@@ -44,6 +44,11 @@ impl Door {
             AuxCall::Solved { block, auxpow } => {
                 let (aux, _waiting) = self.shared.hand_in(&self.chain, block, auxpow);
                 let answer = aux.answer().await;
+                // The issuer has the block first: questions about it go where the answer came from.
+                let live = self.chain.relay.live();
+                if let Some(delivery) = live.iter().find(|delivery| delivery.block() == block) {
+                    self.pins.remember(delivery);
+                }
                 let finding = aux.finding();
                 tracing::info!(chain = self.chain.name(), %block, ?answer, finding, method = &*call.method, "front door answered");
                 let reply = match answer {

@@ -32,6 +32,8 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
 
 /// What the gateway under test is started with.
 pub(crate) struct Setup {
+    /// The only chain, which is also its name.
+    pub(crate) chain: &'static str,
     /// Name and RPC address; the first is the primary.
     pub(crate) nodes: Vec<(&'static str, SocketAddr)>,
     pub(crate) token: bool,
@@ -42,18 +44,19 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn of(nodes: &[(&'static str, SocketAddr)]) -> Self {
-        Self { nodes: nodes.to_vec(), token: false, deny: &["stop", "dumpprivkey"], disk: true }
+        let deny = &["stop", "dumpprivkey"];
+        Self { chain: "litecoin", nodes: nodes.to_vec(), token: false, deny, disk: true }
     }
 
     pub(crate) fn start(self) -> Running {
         let dir = tempfile::tempdir().unwrap();
         let mut config = self.config(dir.path());
         config.http.listen.set_port(0);
-        let door = config.chains.get_mut("litecoin").unwrap().front_door.as_mut().unwrap();
+        let door = config.chains.get_mut(self.chain).unwrap().front_door.as_mut().unwrap();
         door.listen.set_port(0);
         let engine = Engine::start(&config).unwrap();
         let gateway = Gateway::bind(engine.clone(), &config).unwrap();
-        let (http, door) = (gateway.http_address(), gateway.front_doors()["litecoin"]);
+        let (http, door) = (gateway.http_address(), gateway.front_doors()[self.chain]);
         let handle = gateway.handle();
         actix_rt::spawn(async move { gateway.run().await.unwrap() });
         Running { http, door, engine, handle, config, _dir: dir }
@@ -76,7 +79,7 @@ impl Setup {
         let process =
             format!("data_dir = {:?}\n[http]\nlisten = \"127.0.0.1:7904\"\n{token}\n", data.display());
         write("blockcast.toml", &process);
-        let mut chain = "chain = \"litecoin\"\nnetwork = \"regtest\"\n".to_owned();
+        let mut chain = format!("chain = \"{}\"\nnetwork = \"regtest\"\n", self.chain);
         for (index, (name, rpc)) in self.nodes.iter().enumerate() {
             let role = if index == 0 { "primary" } else { "backup" };
             chain += &format!(
@@ -89,7 +92,7 @@ impl Setup {
              password_file = \"door\"\ndeny = {:?}\n",
             self.deny
         );
-        write("chains/litecoin.toml", &chain);
+        write(&format!("chains/{}.toml", self.chain), &chain);
         config::load(dir, [], engine::KNOWN_CHAINS).unwrap_or_else(|problems| panic!("{problems}"))
     }
 }

@@ -15,13 +15,32 @@ use tokio::{
 
 use super::PATIENCE;
 
-const GENESIS: &str = "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9";
-const GENESIS_HEADER: &str = concat!(
-    "01000000",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "d9ced4ed1130f7b7faad9be25323ffafa33232a17c3edf6cfd97bee6bafbdd97",
-    "dae5494dffff7f2000000000"
-);
+/// A chain's first block on regtest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Genesis {
+    hash: &'static str,
+    header: &'static str,
+}
+
+pub(crate) const LITECOIN: Genesis = Genesis {
+    hash: "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9",
+    header: concat!(
+        "01000000",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "d9ced4ed1130f7b7faad9be25323ffafa33232a17c3edf6cfd97bee6bafbdd97",
+        "dae5494dffff7f2000000000"
+    ),
+};
+
+pub(crate) const DOGECOIN: Genesis = Genesis {
+    hash: "3d2160a3b5dc4a9d62e7e66a295f70313ac808440ef7400d6c0772171ce973a5",
+    header: concat!(
+        "01000000",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "696ad20e2dd4365c7459b4a4a5af743d5e92c6da3229e6532cd605f6533f2a5b",
+        "dae5494dffff7f2002000000"
+    ),
+};
 
 /// What the node does with a call.
 #[derive(Clone)]
@@ -71,6 +90,14 @@ impl Node {
     }
 
     pub(crate) async fn start(script: impl Fn(&str, &Value) -> Act + Send + Sync + 'static) -> Self {
+        Self::on(LITECOIN, script).await
+    }
+
+    /// A node of the chain that begins like this.
+    pub(crate) async fn on(
+        genesis: Genesis,
+        script: impl Fn(&str, &Value) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let script: Arc<Script> = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -80,7 +107,7 @@ impl Node {
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, script.clone(), log.clone(), counter.clone()));
+                tokio::spawn(serve(stream, genesis, script.clone(), log.clone(), counter.clone()));
             }
         });
         Self { address, seen, count, task }
@@ -115,6 +142,7 @@ pub(crate) async fn nobody() -> SocketAddr {
 
 async fn serve(
     mut stream: TcpStream,
+    genesis: Genesis,
     script: Arc<Script>,
     log: Arc<Mutex<Vec<Seen>>>,
     counter: Arc<watch::Sender<usize>>,
@@ -123,18 +151,18 @@ async fn serve(
         let request: Value = serde_json::from_str(&seen.body).unwrap();
         let (status, content_type, body) = match &request {
             Value::Array(calls) => {
-                let replies: Vec<_> = calls.iter().map(|call| fresh_node(call).1).collect();
+                let replies: Vec<_> = calls.iter().map(|call| fresh_node(genesis, call).1).collect();
                 (200, "application/json", format!("{}\n", Value::from(replies)))
             }
             call => {
                 let method = call["method"].as_str().unwrap_or_default();
                 if is_of_the_watch(call, method) {
-                    answer(Act::Default, call).await
+                    answer(genesis, Act::Default, call).await
                 } else {
                     let act = script(method, &call["params"]);
                     log.lock().unwrap().push(seen);
                     counter.send_modify(|count| *count += 1);
-                    answer(act, call).await
+                    answer(genesis, act, call).await
                 }
             }
         };
@@ -155,7 +183,7 @@ fn is_of_the_watch(call: &Value, method: &str) -> bool {
         || (method == "getblockheader" && call["params"][1] == json!(false))
 }
 
-async fn answer(act: Act, call: &Value) -> (u16, &'static str, String) {
+async fn answer(genesis: Genesis, act: Act, call: &Value) -> (u16, &'static str, String) {
     let (status, reply) = match act {
         Act::Raw(status, content_type, body) => return (status, content_type, body.to_owned()),
         Act::Result(result) => (200, reply(call, result, Value::Null)),
@@ -166,7 +194,7 @@ async fn answer(act: Act, call: &Value) -> (u16, &'static str, String) {
             ready.wait_for(|ready| *ready).await.unwrap();
             (200, reply(call, result, Value::Null))
         }
-        Act::Default => fresh_node(call),
+        Act::Default => fresh_node(genesis, call),
     };
     (status, "application/json", format!("{reply}\n"))
 }
@@ -175,11 +203,11 @@ fn reply(call: &Value, result: Value, error: Value) -> Value {
     json!({ "result": result, "error": error, "id": call["id"] })
 }
 
-fn fresh_node(call: &Value) -> (u16, Value) {
+fn fresh_node(genesis: Genesis, call: &Value) -> (u16, Value) {
     let result = match call["method"].as_str().unwrap_or_default() {
-        "getblockchaininfo" => json!({ "chain": "regtest", "blocks": 0, "bestblockhash": GENESIS }),
-        "getblockhash" => json!(GENESIS),
-        "getblockheader" if call["params"] == json!([GENESIS, false]) => json!(GENESIS_HEADER),
+        "getblockchaininfo" => json!({ "chain": "regtest", "blocks": 0, "bestblockhash": genesis.hash }),
+        "getblockhash" => json!(genesis.hash),
+        "getblockheader" if call["params"] == json!([genesis.hash, false]) => json!(genesis.header),
         "getblockheader" => {
             return (500, reply(call, Value::Null, json!({ "code": -5, "message": "Block not found" })));
         }

@@ -52,15 +52,6 @@ pub(super) fn ready() -> Talk {
     Talk::ready_on(&DASH, VersionMessage { protocol: 70_240, services: OFFERED, ..version() })
 }
 
-/// The payloads of what is to be sent, in order.
-fn sent(outputs: &[Output]) -> Vec<(String, Bytes)> {
-    let message = |output: &Output| match output {
-        Output::Send(message) => Some((message.command().to_string(), message.encode())),
-        _ => None,
-    };
-    outputs.iter().filter_map(message).collect()
-}
-
 #[test]
 fn our_version_ends_with_no_challenge_and_no_masternode_and_wants_neither_transactions_nor_compression() {
     let opening = heard("handshake_inbound_plain").opening;

@@ -4,6 +4,7 @@ mod addresses;
 #[path = "../../../../wire/tests/common/allocations.rs"]
 mod allocations;
 mod dash;
+mod dogecoin;
 mod handshake;
 mod mutation;
 mod objects;
@@ -177,6 +178,15 @@ fn commands(outputs: &[Output]) -> Vec<String> {
         _ => None,
     };
     outputs.iter().filter_map(command).collect()
+}
+
+/// The messages to send, as commands and payloads, in order.
+fn sent(outputs: &[Output]) -> Vec<(String, Bytes)> {
+    let message = |output: &Output| match output {
+        Output::Send(message) => Some((message.command().to_string(), message.encode())),
+        _ => None,
+    };
+    outputs.iter().filter_map(message).collect()
 }
 
 fn events(outputs: &[Output]) -> Vec<&Event> {
