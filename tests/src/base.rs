@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::daemon::{Daemon, Options, Program};
+use crate::daemon::Daemon;
 use crate::dashd::DASHD;
 use crate::litecoind::LITECOIND;
 use crate::masternode;
+use crate::program::{Options, Program};
 use crate::scratch;
 
 /// Name of the wallet that owns a base chain's coinbase outputs.
@@ -34,7 +35,7 @@ pub enum Base {
     /// 441 blocks of Dash: DIP3, V20 and the masternodes' share are in force from 432, so that a coinbase is of
     /// type 5. The next block, 442, holds quorum commitments (three, and null); those behind it have a coinbase only.
     Dip3,
-    /// 526 blocks of Dash on which there is a masternode that signs ChainLocks; see [`masternode`](crate::masternode).
+    /// 526 blocks of Dash on which there is a masternode that signs ChainLocks; see [`masternode`].
     /// Every block up to 537 holds a coinbase only.
     ChainLocks,
 }

@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::daemon::{Daemon, Program};
+use crate::daemon::Daemon;
 use crate::process::find_program;
+use crate::program::Program;
 use crate::skip;
 use crate::wait::eventually;
 

@@ -58,12 +58,14 @@ pub mod litecoind;
 pub mod masternode;
 pub mod miner;
 pub mod process;
+pub mod program;
 mod proxy;
 pub mod regtest;
 pub mod rpc;
 pub mod setup;
 pub mod template;
 pub mod wait;
+pub mod warm_up;
 
 mod ports;
 mod scratch;
@@ -72,18 +74,20 @@ mod skip;
 pub use base::Base;
 pub use block::Block;
 pub use blockcast::Blockcast;
-pub use daemon::{Daemon, Options, Program, WarmUp};
+pub use daemon::Daemon;
 pub use dashd::Dashd;
 pub use fixtures::fixture;
 pub use litecoind::Litecoind;
 pub use miner::{Damage, Miner};
 pub use ports::free_port;
+pub use program::{Options, Program};
 pub use proxy::Proxy;
 pub use regtest::Regtest;
 pub use rpc::{Auth, RpcClient, RpcFailure};
 pub use setup::Setup;
 pub use template::{Flaw, Template};
 pub use wait::eventually;
+pub use warm_up::WarmUp;
 
 /// Returns from the calling test when there is no `litecoind` on this machine, and says so loudly.
 ///

@@ -1,6 +1,7 @@
 //! litecoind, which Debian has a package of.
 
-use crate::daemon::{Daemon, Program};
+use crate::daemon::Daemon;
+use crate::program::Program;
 use crate::skip;
 
 /// A node that runs litecoind; `Litecoind::start(Options::default())` is one.

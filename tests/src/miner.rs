@@ -11,7 +11,8 @@ use crate::base::Base;
 use crate::block::{
     Block, HEADER_LENGTH, compact_size, from_hex, hash_from_rpc, height_push, merkle_root, sha256d, to_hex,
 };
-use crate::daemon::{Daemon, Options};
+use crate::daemon::Daemon;
+use crate::program::Options;
 
 /// What was done to a block, or what about it is odd. All but [`Damage::BadProofOfWork`] have their work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
