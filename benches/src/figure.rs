@@ -12,7 +12,7 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     /// The number; absent where it could not be measured here, for the reason in `detail`.
     pub(crate) value: Option<f64>,
-    /// Its unit; `ratio` for a time held against a floor of the same run.
+    /// Its unit; `ratio` for a time held against a floor of the same run, and something `/s` for a rate.
     pub(crate) unit: Cow<'static, str>,
     /// What it has to be; absent for a row that only informs.
     pub(crate) goal: Option<String>,
@@ -32,14 +32,21 @@ impl Figure {
         detail: Value,
     ) -> Self {
         let holds = value <= goal;
-        Self {
-            name: name.into(),
-            value: Some(value),
-            unit: unit.into(),
-            goal: Some(format!("<= {goal}")),
-            holds,
-            detail,
-        }
+        let goal = Some(format!("<= {goal}"));
+        Self { goal, holds, ..Self::told(name, value, unit, detail) }
+    }
+
+    /// A number that has to be at least `goal`.
+    pub(crate) fn at_least(
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        goal: f64,
+        detail: Value,
+    ) -> Self {
+        let holds = value >= goal;
+        let goal = Some(format!(">= {goal}"));
+        Self { goal, holds, ..Self::told(name, value, unit, detail) }
     }
 
     /// A number that informs.
@@ -51,6 +58,11 @@ impl Figure {
     pub(crate) fn skipped(name: impl Into<String>, unit: &'static str, why: impl std::fmt::Display) -> Self {
         let detail = serde_json::json!({ "skipped": why.to_string() });
         Self { name: name.into(), value: None, unit: unit.into(), goal: None, holds: true, detail }
+    }
+
+    /// Whether other work on the machine tells on it.
+    pub(crate) fn is_of_time(&self) -> bool {
+        self.unit == "ratio" || self.unit.ends_with("/s")
     }
 
     /// Prints it as a line of JSON.
@@ -117,5 +129,14 @@ mod tests {
     fn a_goal_that_is_not_reached_does_not_hold() {
         let figure = |value| Figure::at_most("x", value, "ratio", 1.3, Value::Null);
         assert!(figure(1.3).holds && !figure(1.31).holds);
+        let figure = |value| Figure::at_least("x", value, "hashes/s", 40_000.0, Value::Null);
+        assert!(figure(40_000.0).holds && !figure(39_999.0).holds);
+    }
+
+    #[test]
+    fn what_other_work_tells_on_is_known_by_its_unit() {
+        let of_time = |unit| Figure::told("x", 1.0, unit, Value::Null).is_of_time();
+        assert!(of_time("ratio") && of_time("hashes/s"));
+        assert!(["deliveries", "KB", "headers", "s"].iter().all(|unit| !of_time(unit)));
     }
 }

@@ -1,7 +1,7 @@
 //! The commands that an input names by one byte. Included by the program that makes the seeds, too.
 
 /// Their names. The order is part of the form of inputs: append, do not insert.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 36] = [
     "version",
     "verack",
     "wtxidrelay",
@@ -25,4 +25,18 @@ pub const NAMES: [&str; 23] = [
     "blocktxn",
     "reject",
     "newfangled",
+    // Dash's own, which a relay reads (clsig) or gets to hear.
+    "clsig",
+    "isdlock",
+    "senddsq",
+    "getsporks",
+    "spork",
+    "govsync",
+    "mnauth",
+    "qwatch",
+    "sendheaders2",
+    "getheaders2",
+    "headers2",
+    "mnlistdiff",
+    "qrinfo",
 ];

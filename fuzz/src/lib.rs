@@ -8,8 +8,8 @@
 //! |---|---|---|
 //! | [`frames`] | a stream, a limit, and the pieces in which it arrives | the same frames however it is cut; never more held than the limit |
 //! | [`messages`] | a command and a payload, read in the dialect of each chain | an error, or a message that is written back as it came; memory by the bytes that are there |
-//! | [`session`] | a conversation with its times | nothing after the end; answers bounded by the questions; no memory kept |
-//! | [`litecoin_block`] | a block | a block that is called sound is the one that its header names, and has nothing left to mend |
+//! | [`session`] | a conversation with its times, on each chain | nothing after the end; answers bounded by the questions; no memory kept |
+//! | [`litecoin_block`], [`dash_block`] | a block | a block that is called sound is the one that its header names, and has nothing left to mend |
 //!
 //! The bodies are here and not in `fuzz_targets/`, so that they can be read, and called, without the fuzzer.
 //!
@@ -31,7 +31,9 @@
 
 #[path = "../../crates/wire/tests/common/allocations.rs"]
 mod allocations;
+pub mod block;
 pub mod commands;
+pub mod dash_block;
 #[allow(dead_code, reason = "the tests of `wire` use the rest")]
 #[path = "../../crates/wire/tests/common/dialects.rs"]
 mod dialects;

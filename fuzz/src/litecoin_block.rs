@@ -2,87 +2,23 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-use chain::{Chain, IndexedBlock, Inspection, Network, Severity, merkle};
+use chain::Network;
 use litecoin::Litecoin;
 use wire::sha256d;
 
-use crate::allocations::Meter;
+use crate::block::Rules;
 
-/// Where the header's fields lie.
-const MERKLE_ROOT: std::ops::Range<usize> = 36..68;
-const BITS: std::ops::Range<usize> = 72..76;
+static RULES: LazyLock<Rules<Litecoin>> = LazyLock::new(|| Rules {
+    networks: [Network::Mainnet, Network::Testnet, Network::Regtest].map(Litecoin::new),
+    name: |header| sha256d(header),
+    // The coinbase's witness, with its count and length, and the marker.
+    mending: 36,
+});
 
-/// In an input's first byte: write the transactions' own merkle root into the header, which no chance would bring
-/// about, and leave only the rules behind it to fail.
-pub const MEND: u8 = 0x80;
-
-/// The finding that the target is none.
-const NO_TARGET: &str = "bad-diffbits";
-
-static CHAINS: LazyLock<[Litecoin; 3]> =
-    LazyLock::new(|| [Network::Mainnet, Network::Testnet, Network::Regtest].map(Litecoin::new));
-
-/// Input: which network, and whether to [`MEND`] (one byte), the block.
-///
-/// Its bits are set to none: a target that can be met would cost a scrypt hash for each input, and what is said of the
-/// work does not depend on the rest.
+/// Input: which network, and whether to [`MEND`](crate::block::MEND) (one byte), the block.
 ///
 /// # Panics
-/// When a block that is sound but for its work is not the one that its header names or has something left to mend, or
-/// when too much memory is held.
+/// When something does not hold that must, of every chain's blocks or of these.
 pub fn run(data: &[u8]) {
-    let Some((&first, block)) = data.split_first() else { return };
-    let chain = &CHAINS[usize::from(first & !MEND) % CHAINS.len()];
-    let mut block = block.to_vec();
-    if let Some(bits) = block.get_mut(BITS) {
-        bits.fill(0);
-    }
-    if first & MEND != 0
-        && let Some(read) = judge(chain, &block.clone().into()).block
-    {
-        block[MERKLE_ROOT].copy_from_slice(&root(&read).root);
-    }
-    let block = Bytes::from(block);
-    let inspection = judge(chain, &block);
-    assert_eq!(inspection.hash.is_some(), block.len() >= 80);
-    let sound = is_sound_but_for_its_work(&inspection);
-    let Some(read) = inspection.block else { return };
-    assert!(read.bytes.len() <= block.len() + 36, "nothing but a witness is ever added");
-    assert_eq!(read.bytes[..80], block[..80]);
-    assert_eq!(*read.hash.as_wire(), sha256d(&block[..80]));
-    for entry in &read.transactions {
-        assert!(entry.range().end <= read.bytes.len());
-    }
-    if !sound {
-        return;
-    }
-    let tree = root(&read);
-    assert_eq!((tree.root, tree.mutated), (*read.header.merkle_root().as_wire(), false));
-    let again = judge(chain, &read.bytes);
-    let expected = [NO_TARGET, "time-too-new"];
-    assert!(
-        again.findings.iter().all(|finding| expected.contains(&finding.check)),
-        "{:?} is left to mend",
-        again.findings
-    );
-    let again = again.block.expect("it was sound before");
-    assert_eq!(again.bytes, read.bytes);
-    assert_eq!(again.transactions, read.transactions);
-}
-
-fn judge(chain: &Litecoin, block: &Bytes) -> Inspection {
-    let meter = Meter::start();
-    let inspection = chain.inspect(block, 1_795_000_000);
-    assert!(meter.peak() <= 64 * block.len() + 64 * 1024, "{} bytes of memory", meter.peak());
-    inspection
-}
-
-fn is_sound_but_for_its_work(inspection: &Inspection) -> bool {
-    let mut errors = inspection.findings.iter().filter(|finding| finding.severity == Severity::Error);
-    errors.all(|finding| finding.check == NO_TARGET)
-}
-
-fn root(block: &IndexedBlock) -> merkle::MerkleTree {
-    merkle::tree(block.transactions.iter().map(|entry| *entry.txid.as_wire()).collect())
+    RULES.run(data);
 }

@@ -1,6 +1,7 @@
 //! Messages, in the dialect of each chain.
 
 use bytes::Bytes;
+use dash::DashDialect;
 use litecoin::LitecoinDialect;
 use wire::{Command, Dialect, Message};
 
@@ -10,8 +11,8 @@ use crate::{
     dialects::{Dash, Dogecoin, Litecoin},
 };
 
-/// Litecoin's twice: by its own crate, and as the tests of `wire` read it.
-const DIALECTS: [&dyn Dialect; 4] = [&LitecoinDialect, &Litecoin, &Dogecoin, &Dash];
+/// Of a chain that has a crate of its own twice: by that crate, and as the tests of `wire` read it.
+const DIALECTS: [&dyn Dialect; 5] = [&LitecoinDialect, &DashDialect, &Litecoin, &Dogecoin, &Dash];
 
 /// The command that one byte of an input stands for.
 pub fn command(byte: u8) -> Command {

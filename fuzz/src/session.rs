@@ -7,6 +7,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use chain::{Chain, IndexedBlock, Network, TransactionEntry};
+use dash::Dash;
 use litecoin::Litecoin;
 use protocol::session::{Introduction, Output, Session, Shelf};
 use wire::{BlockHash, DamageKind, Header, Message, NetworkAddress, Txid, Wtxid};
@@ -24,7 +25,8 @@ pub mod step {
     pub const DAMAGE: u8 = 0xfd;
 }
 
-static CHAIN: LazyLock<Arc<dyn Chain>> = LazyLock::new(|| Arc::new(Litecoin::new(Network::Regtest)));
+static CHAINS: LazyLock<[Arc<dyn Chain>; 2]> =
+    LazyLock::new(|| [Arc::new(Litecoin::new(Network::Regtest)), Arc::new(Dash::new(Network::Regtest))]);
 
 /// The name of the block that can be asked for: easy to guess.
 pub const BLOCK: BlockHash = BlockHash::from_wire([7; 32]);
@@ -59,12 +61,18 @@ impl Shelf for OneBlock {
     }
 }
 
-/// Input: [`step`]s, up to the first that is not whole.
+/// Input: [`step`]s, up to the first that is not whole. Each chain has the same conversation.
 ///
 /// # Panics
 /// When a session says something after its end, more than it may, or keeps memory.
 pub fn run(data: &[u8]) {
-    let (chain, shelf, begin) = (CHAIN.clone(), OneBlock::new(), Instant::now());
+    for chain in &*CHAINS {
+        converse(chain, data);
+    }
+}
+
+fn converse(chain: &Arc<dyn Chain>, data: &[u8]) {
+    let (shelf, begin) = (OneBlock::new(), Instant::now());
     let introduction = Introduction {
         nonce: 1,
         user_agent: "/Blockcast:fuzz/".into(),

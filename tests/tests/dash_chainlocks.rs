@@ -7,7 +7,7 @@
 mod common;
 
 use common::{PATIENCE, assert_delivered, relay_connections, report_of, start, submit};
-use e2e::{Base, Daemon, Miner, Options, Regtest, eventually, masternode, require_dashd};
+use e2e::{Base, Blockcast, Daemon, Miner, Options, Regtest, eventually, masternode, require_dashd};
 use serde_json::{Value, json};
 
 /// The network, who mines, and the masternode, which is connected to nobody yet.
@@ -29,6 +29,14 @@ fn wait_for_lock(node: &Daemon, hash: &str) {
     });
 }
 
+/// Waits until the report of a block of ours has the chain's last word, and gives it.
+fn last_word(bc: &Blockcast, hash: &str) -> Value {
+    eventually(PATIENCE, format!("the last word on {hash}"), || {
+        let finality = report_of(bc, hash)["finality"].clone();
+        (finality["state"] != "awaited").then_some(finality)
+    })
+}
+
 #[test]
 fn a_block_of_ours_is_chainlocked_and_so_is_the_next() {
     require_dashd!();
@@ -42,6 +50,9 @@ fn a_block_of_ours_is_chainlocked_and_so_is_the_next() {
         wait_for_lock(&net.ours, &block.hash);
         let best = bc.front_door().call("getbestchainlock", json!([])).unwrap();
         assert_eq!((&best["blockhash"], &best["height"]), (&json!(block.hash), &json!(block.height)));
+        let finality = last_word(&bc, &block.hash);
+        assert_eq!((&finality["state"], &finality["node"]), (&json!("chainlocked"), &json!("a")));
+        assert!(finality["ms"].as_f64().unwrap() > 0.0);
     }
 }
 
@@ -60,6 +71,10 @@ fn a_rival_of_a_chainlocked_block_is_refused_in_the_nodes_own_words() {
     assert_eq!(submit(&bc, &rival), json!("bad-chainlock"));
     let report = report_of(&bc, &rival.hash);
     assert_eq!((&report["status"], &report["peers_with_block"]), (&json!("refused"), &json!(0)));
+    // A rival that is known to be dead is kept off P2P, by our own finding; if the node's word came first, by that.
+    let finality = last_word(&bc, &rival.hash);
+    assert_eq!((&finality["state"], &finality["by"]), (&json!("orphaned"), &json!(block.hash)));
+    assert_eq!(report_of(&bc, &rival.hash)["findings"][0]["check"], "bad-chainlock");
     // To a repeat dashd says `duplicate`, of a block that it will not take either.
     assert_ne!(submit(&bc, &rival), Value::Null);
     assert_eq!(report_of(&bc, &rival.hash)["nodes"][0]["verdict"], "duplicate");
@@ -86,4 +101,8 @@ fn our_node_leaves_our_block_for_a_rival_with_a_chainlock() {
     net.ours.must("submitchainlock", json!([lock["blockhash"], lock["signature"], lock["height"]]));
     eventually(PATIENCE, "the rival is our node's tip", || net.ours.tip() == rival.hash);
     wait_for_lock(&net.ours, &rival.hash);
+    let finality = last_word(&bc, &block.hash);
+    assert_eq!((&finality["state"], &finality["by"]), (&json!("orphaned"), &json!(rival.hash)));
+    let report = report_of(&bc, &block.hash);
+    assert_eq!((&report["status"], &report["kept_off_p2p"]), (&json!("accepted"), &json!("finding")));
 }

@@ -6,7 +6,9 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use journal::Journal;
 use protocol::book::Kind;
-use relay::{Delivery, Goal, Metrics, PeerNotice, PeerSpec, Relay, RelaySettings, Source, Submission};
+use relay::{
+    Acknowledge, Delivery, Goal, Metrics, PeerNotice, PeerSpec, Relay, RelaySettings, Source, Submission,
+};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -37,6 +39,7 @@ impl Engine {
         let directory = tempfile::tempdir()?;
         let (journal, _) = Journal::open(&directory.path().join("journal"))?;
         let settings = RelaySettings {
+            acknowledge: Acknowledge::First,
             name: "litecoin".into(),
             observers: 0,
             dial_timeout: PATIENCE,

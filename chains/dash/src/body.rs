@@ -1,8 +1,8 @@
 //! What follows a block's header: transactions, and nothing else.
 
 use bytes::Bytes;
-use chain::Finding;
-use wire::{DecodeError, Reader};
+use chain::{Finding, checks, transaction::read_all};
+use wire::Reader;
 
 use crate::transaction::Transaction;
 
@@ -11,7 +11,7 @@ use crate::transaction::Transaction;
 const MAX_TRANSACTIONS: usize = 2_000_000 / 60;
 
 /// A block's body as far as it could be read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Body {
     /// The transactions that could be read.
     pub(crate) transactions: Vec<Transaction>,
@@ -22,47 +22,16 @@ pub(crate) struct Body {
 impl Body {
     /// Reads what follows the header, and says where that fails.
     pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Self {
-        let mut body = Self::default();
-        match body.read_transactions(reader) {
-            Ok(None) => {}
-            Ok(Some(finding)) => {
-                findings.push(finding);
-                return body;
-            }
-            Err(error) => {
-                findings.push(undecodable("transactions", &error));
-                return body;
-            }
+        let (transactions, complete) = read_all(reader, MAX_TRANSACTIONS, Transaction::scan, findings);
+        if !complete {
+            return Self { transactions, end: None };
         }
-        body.end = Some(reader.offset());
-        if reader.left() > 0 {
-            let expected = format!("a block of {} bytes", reader.offset());
-            let found = format!("{} bytes more (cut off for peers)", reader.left());
-            findings.push(Finding::warning("trailing-bytes", expected, found));
-        }
-        body
-    }
-
-    fn read_transactions(&mut self, reader: &mut Reader<'_>) -> Result<Option<Finding>, DecodeError> {
-        let count = reader.count("number of transactions", usize::MAX, Transaction::LEAST)?;
-        if count > MAX_TRANSACTIONS {
-            let expected = format!("at most {MAX_TRANSACTIONS} transactions");
-            return Ok(Some(Finding::error("bad-blk-length", expected, count.to_string())));
-        }
-        self.transactions.reserve_exact(count);
-        for _ in 0..count {
-            self.transactions.push(Transaction::scan(reader)?);
-        }
-        Ok(None)
+        findings.extend(checks::trailing_bytes(reader));
+        Self { transactions, end: Some(reader.offset()) }
     }
 
     /// The coinbase, if the block begins with one.
     pub(crate) fn coinbase(&self, block: &Bytes) -> Option<&Transaction> {
         self.transactions.first().filter(|first| first.is_coinbase(block))
     }
-}
-
-/// dashd says "Block decode failed" (RPC error -22), and nothing at all to a peer.
-pub(crate) fn undecodable(expected: &str, error: &DecodeError) -> Finding {
-    Finding::error("decode-failed", expected, error.to_string())
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chain::{
-    Finding,
+    Finding, checks,
     transaction::{coinbase_height, height_push},
 };
 
@@ -18,22 +18,13 @@ const LONGEST_SCRIPT: usize = 100;
 
 /// Looks at the first transaction and for others like it. Gives the height that it tells.
 pub(crate) fn check(block: &Bytes, body: &Body, rules: &Rules, findings: &mut Vec<Finding>) -> Option<u32> {
-    let others = body.transactions.iter().enumerate().skip(1).filter(|(_, other)| other.is_coinbase(block));
-    let others: Vec<usize> = others.map(|(index, _)| index).collect();
-    if let Some(index) = others.first() {
-        let found = format!("{} more, the first is transaction {index}", others.len());
-        findings.push(Finding::error("bad-cb-multiple", "one coinbase", found));
-    }
-    let Some(coinbase) = body.coinbase(block) else {
-        if body.end.is_some() || !body.transactions.is_empty() {
-            let found =
-                if body.transactions.is_empty() { "no transactions" } else { "one that spends something" };
-            findings.push(Finding::error("bad-cb-missing", "a coinbase as first transaction", found));
-        }
-        return None;
-    };
+    let spends_nothing = body.transactions.iter().map(|transaction| transaction.is_coinbase(block));
+    findings.extend(checks::one_coinbase(spends_nothing, body.end.is_some()));
+    let coinbase = body.coinbase(block)?;
     let script = coinbase.first_script(block);
-    findings.extend(check_script_length(coinbase.kind, script.len()));
+    // A coinbase with a payload need not have a height in its script, but the script may not be empty.
+    let shortest = if coinbase.kind == kind::COINBASE { 1 } else { 2 };
+    findings.extend(checks::coinbase_length(script.len(), shortest..=LONGEST_SCRIPT));
     let height = height(block, coinbase, &script);
     findings.extend(check_script_height(&script, height, rules));
     findings.extend(check_type(coinbase, height, rules));
@@ -48,15 +39,6 @@ fn height(block: &Bytes, coinbase: &Transaction, script: &[u8]) -> Option<u32> {
     // What is wrong with a payload is told with those of the other transactions.
     let payload = coinbase.payload(block)?;
     CoinbasePayload::read(&payload).ok()?.height()
-}
-
-/// A coinbase with a payload need not have a height in its script, but the script may not be empty.
-fn check_script_length(kind: u16, length: usize) -> Option<Finding> {
-    let least = if kind == kind::COINBASE { 1 } else { 2 };
-    (length < least || length > LONGEST_SCRIPT).then(|| {
-        let expected = format!("a coinbase script of {least} to {LONGEST_SCRIPT} bytes");
-        Finding::error("bad-cb-length", expected, format!("{length} bytes"))
-    })
 }
 
 fn check_script_height(script: &[u8], height: Option<u32>, rules: &Rules) -> Option<Finding> {

@@ -1,21 +1,12 @@
 //! Judging a block. What is checked, and what counts as an error, is told on the crate's front page.
 
 use bytes::Bytes;
-use chain::{Chain, Finding, IndexedBlock, Inspection, TransactionEntry, merkle};
-use wire::{BlockHash, Header, MerkleRoot, Reader, Wtxid};
+use chain::{Chain, Finding, IndexedBlock, Inspection, TransactionEntry, checks};
+use wire::{BlockHash, Header, Reader, Wtxid};
 
 use crate::{
-    Dash, MAX_PAYLOAD,
-    body::{Body, undecodable},
-    coinbase,
-    params::Rules,
-    pow, special,
-    transaction::Transaction,
-    x11,
+    Dash, MAX_PAYLOAD, body::Body, coinbase, params::Rules, pow, special, transaction::Transaction, x11,
 };
-
-/// How far a block's time may be ahead of a node's clock, in seconds (D chain.h, MAX_FUTURE_BLOCK_TIME).
-const MAX_AHEAD: u32 = 7200;
 
 pub(crate) fn inspect(dash: &Dash, block: &Bytes, now: u32) -> Inspection {
     let mut findings = Vec::new();
@@ -23,17 +14,16 @@ pub(crate) fn inspect(dash: &Dash, block: &Bytes, now: u32) -> Inspection {
     let header = match Header::read(&mut reader, dash.dialect()) {
         Ok(header) => header,
         Err(error) => {
-            let findings = vec![undecodable("a block header of 80 bytes", &error)];
+            let findings = vec![checks::undecodable("a block header of 80 bytes", &error)];
             return Inspection { hash: None, findings, block: None };
         }
     };
     let x11 = x11::hash(header.fixed());
     let hash = BlockHash::from_wire(x11);
     findings.extend(pow::check_hash(&header, &x11, dash.pow_limit).err());
-    findings.extend(check_time(&header, now));
-    if block.len() > MAX_PAYLOAD {
-        let expected = format!("at most {MAX_PAYLOAD} bytes, the longest message that a peer reads");
-        findings.push(Finding::error("bad-blk-length", expected, block.len().to_string()));
+    findings.extend(checks::time(&header, now));
+    if let Some(finding) = checks::payload(block.len(), MAX_PAYLOAD) {
+        findings.push(finding);
         return Inspection { hash: Some(hash), findings, block: None };
     }
 
@@ -44,7 +34,7 @@ pub(crate) fn inspect(dash: &Dash, block: &Bytes, now: u32) -> Inspection {
     let Some(end) = body.end else { return Inspection { hash: Some(hash), findings, block: None } };
 
     let entries: Vec<TransactionEntry> = body.transactions.iter().map(|parts| entry(parts, block)).collect();
-    findings.extend(check_merkle_root(&header, &entries));
+    findings.extend(checks::merkle_root(&header, &entries));
     findings.extend(check_size(end, rules, height));
     findings.extend(special::check(block, &body.transactions, height, rules));
     let bytes = block.slice(..end);
@@ -59,33 +49,11 @@ fn entry(transaction: &Transaction, block: &[u8]) -> TransactionEntry {
     TransactionEntry { offset, length, txid, wtxid: Wtxid::from_wire(*txid.as_wire()) }
 }
 
-fn check_time(header: &Header, now: u32) -> Option<Finding> {
-    let latest = now.saturating_add(MAX_AHEAD);
-    (header.time() > latest).then(|| {
-        let expected = format!("a time of at most {latest}, two hours ahead of our clock");
-        let found = format!("{}, {} s ahead of our clock", header.time(), header.time().saturating_sub(now));
-        Finding::warning("time-too-new", expected, found)
-    })
-}
-
 fn check_version(header: &Header, rules: &Rules, height: Option<u32>) -> Option<Finding> {
     let least = rules.least_version(height);
     (header.version() < least).then(|| {
         let expected = format!("a version of at least {least}");
         Finding::error("bad-version", expected, format!("{:#010x}", header.version()))
-    })
-}
-
-fn check_merkle_root(header: &Header, entries: &[TransactionEntry]) -> Option<Finding> {
-    let tree = merkle::tree(entries.iter().map(|entry| *entry.txid.as_wire()).collect());
-    let root = MerkleRoot::from_wire(tree.root);
-    if root != header.merkle_root() {
-        let expected = format!("transactions with merkle root {}, as the header says", header.merkle_root());
-        return Some(Finding::error("bad-txnmrklroot", expected, root.to_string()));
-    }
-    tree.mutated.then(|| {
-        let found = "the end of the list, or of a part of it, stands there twice, which leaves the merkle root as it was";
-        Finding::error("bad-txns-duplicate", "each transaction once", found)
     })
 }
 

@@ -99,10 +99,11 @@ use bytes::Bytes;
 use chain::{Chain, Finality, Finding, Inspection, Network, Params, PeerSource, SessionPolicy, Target};
 use wire::{BlockHash, Dialect, Header};
 
+pub use chain::ParameterError;
 pub use chainlock::ChainLocks;
 pub use dialect::DashDialect;
 pub use masternodes::{Masternodes, QuorumKind};
-pub use params::{ParameterError, Parameters, Rules};
+pub use params::{Parameters, Rules};
 pub use policy::MAX_PAYLOAD;
 
 /// The rules of Dash, or of a relative, on one network.
@@ -135,7 +136,7 @@ impl TryFrom<Parameters> for Dash {
     /// # Errors
     /// When no target can be made of `pow_limit_bits`.
     fn try_from(parameters: Parameters) -> Result<Self, ParameterError> {
-        let pow_limit = parameters.pow_limit()?;
+        let pow_limit = parameters.network.pow_limit()?;
         let masternodes = Masternodes::new(parameters.chainlocks.clone());
         Ok(Self { parameters, pow_limit, policy: policy::session_policy(), masternodes })
     }

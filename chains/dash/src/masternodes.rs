@@ -201,7 +201,28 @@ mod tests {
         Masternodes::new(QuorumKind { name: "llmq_test".into(), number: 100 })
     }
 
-    /// In the form of dashd 23.1 (rpc/masternode.cpp, rpc/quorums.cpp): made up, since no recording has masternodes.
+    #[test]
+    fn what_a_real_daemon_says_leads_to_its_one_masternode_which_is_the_quorum() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/fixtures/dash/rpc_chainlocks_and_masternodes.json"
+        );
+        let recording: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let reply = |name: &str| Ok(recording["replies"][name]["json"]["result"].clone());
+        let mut round = source().inquire();
+        let _ = round.step(vec![]);
+        let Ok(Step::Ask(calls)) = round.step(vec![reply("masternodelist_json"), reply("quorum_list")])
+        else {
+            panic!("it asks for the members")
+        };
+        let asked: Vec<_> =
+            calls.into_iter().map(|call| json!({"method": call.method, "params": call.params})).collect();
+        assert_eq!(asked, [recording["replies"]["quorum_info"]["request"].clone()]);
+        let done = round.step(vec![reply("quorum_info")]).unwrap();
+        assert_eq!(names(done), [("127.0.0.1:19899".to_owned(), QUORUM)]);
+    }
+
+    /// In the forms of dashd 22 and 23.1 (rpc/masternode.cpp, rpc/quorums.cpp), with what the recording does not have.
     fn list() -> Value {
         json!({
             "aa-0": {"status": "ENABLED", "addresses": {"core_p2p": ["203.0.113.1:9999"]}},

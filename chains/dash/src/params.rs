@@ -1,6 +1,6 @@
 //! The parameters of Dash's networks, and of its relatives'.
 
-use chain::{Network, Params, Target, TargetError};
+use chain::{Network, ParameterError, Params};
 use serde::Deserialize;
 
 use crate::QuorumKind;
@@ -84,36 +84,6 @@ impl Rules {
     }
 }
 
-/// Why parameters are of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum ParameterError {
-    /// The text is not TOML of the right form. The message names line and key.
-    #[error(transparent)]
-    Form(#[from] toml::de::Error),
-    /// The text does not speak of that network.
-    #[error("there are no parameters for {0}")]
-    Network(Network),
-    /// No target can be made of `pow_limit_bits`.
-    #[error("pow_limit_bits = {bits:#010x}: {source}")]
-    PowLimit {
-        /// The value in the file.
-        bits: u32,
-        /// What is wrong with it.
-        source: TargetError,
-    },
-}
-
-impl ParameterError {
-    /// A stable name for metric labels.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Form(_) => "form",
-            Self::Network(_) => "network",
-            Self::PowLimit { .. } => "pow_limit",
-        }
-    }
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Networks {
@@ -148,12 +118,6 @@ impl Parameters {
         }
         .ok_or(ParameterError::Network(network))
     }
-
-    /// The easiest target allowed.
-    pub(crate) fn pow_limit(&self) -> Result<Target, ParameterError> {
-        let bits = self.network.pow_limit_bits;
-        Target::from_compact(bits).map_err(|source| ParameterError::PowLimit { bits, source })
-    }
 }
 
 #[cfg(test)]
@@ -169,7 +133,7 @@ mod tests {
             (Parameters::of(Network::Regtest), "regtest", [0xfc, 0xc1, 0xb7, 0xdc], 19899),
         ];
         for (parameters, name, magic, port) in all {
-            assert!(parameters.pow_limit().is_ok());
+            assert!(parameters.network.pow_limit().is_ok());
             let network = parameters.network;
             assert_eq!((network.rpc_name.as_str(), network.magic, network.p2p_port), (name, magic, port));
             assert_eq!((network.rpc_port, network.block_spacing), (port - 1, 150));

@@ -50,9 +50,6 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// The least bytes of a transaction: version and type, counts of no inputs and no outputs, lock time.
-    pub(crate) const LEAST: usize = 10;
-
     /// Finds the parts of the transaction at the reader, and moves behind it.
     ///
     /// # Errors

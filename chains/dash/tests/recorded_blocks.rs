@@ -53,7 +53,7 @@ fn types_are_the_nodes_own() {
             seen[usize::from(kind)] += 1;
         }
     }
-    assert_eq!(seen, [1 + 20 + 20 + 1, 0, 0, 0, 0, 4, 3], "transactions of each type");
+    assert_eq!(seen, [1 + 20 + 20 + 1, 1, 0, 0, 0, 4 + 3, 3 + 3], "transactions of each type");
 }
 
 #[test]

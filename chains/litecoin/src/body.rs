@@ -1,8 +1,11 @@
 //! What follows a block's header: transactions, and the MWEB part.
 
 use bytes::Bytes;
-use chain::{Finding, transaction::Layout};
-use wire::{DecodeError, Reader};
+use chain::{
+    Finding, checks,
+    transaction::{self, Layout},
+};
+use wire::Reader;
 
 use crate::{
     dialect::{self, MwebRole, mweb_role},
@@ -10,11 +13,8 @@ use crate::{
     weight::MAX_TRANSACTIONS,
 };
 
-/// The least bytes of a transaction: version, counts of no inputs and no outputs, lock time.
-const LEAST_TRANSACTION: usize = 10;
-
 /// A block's body as far as it could be read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Body {
     /// The transactions that could be read.
     pub(crate) transactions: Vec<Layout>,
@@ -29,49 +29,24 @@ pub(crate) struct Body {
 impl Body {
     /// Reads what follows the header, and says where that fails.
     pub(crate) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Self {
-        let mut body = Self::default();
-        if let Err(error) = body.read_transactions(reader, findings) {
-            findings.push(undecodable("transactions", &error));
-            return body;
-        }
-        if !body.all_transactions {
+        let (transactions, all_transactions) =
+            transaction::read_all(reader, MAX_TRANSACTIONS, dialect::scan, findings);
+        let mut body = Self { transactions, all_transactions, mweb: None, end: None };
+        if !all_transactions {
             return body;
         }
         if body.announces_mweb() {
             match mweb::read(reader) {
                 Ok(part) => body.mweb = part,
                 Err(error) => {
-                    findings.push(undecodable("an MWEB part", &error));
+                    findings.push(checks::undecodable("an MWEB part", &error));
                     return body;
                 }
             }
         }
         body.end = Some(reader.offset());
-        if reader.left() > 0 {
-            let expected = format!("a block of {} bytes", reader.offset());
-            let found = format!("{} bytes more (cut off for peers)", reader.left());
-            findings.push(Finding::warning("trailing-bytes", expected, found));
-        }
+        findings.extend(checks::trailing_bytes(reader));
         body
-    }
-
-    fn read_transactions(
-        &mut self,
-        reader: &mut Reader<'_>,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), DecodeError> {
-        let count = reader.count("number of transactions", usize::MAX, LEAST_TRANSACTION)?;
-        if count > MAX_TRANSACTIONS {
-            let expected = format!("at most {MAX_TRANSACTIONS} transactions");
-            findings.push(Finding::error("bad-blk-length", expected, count.to_string()));
-            return Ok(());
-        }
-        self.transactions.reserve_exact(count);
-        for _ in 0..count {
-            self.transactions.push(dialect::scan(reader)?);
-        }
-        self.all_transactions = true;
-        Ok(())
     }
 
     /// A part follows if the last of at least two transactions is a HogEx (L primitives/block.h).
@@ -84,9 +59,4 @@ impl Body {
     pub(crate) fn coinbase(&self, block: &Bytes) -> Option<&Layout> {
         self.transactions.first().filter(|first| first.is_coinbase(block))
     }
-}
-
-/// litecoind says "Block decode failed" (RPC error -22), and nothing at all to a peer.
-pub(crate) fn undecodable(expected: &str, error: &DecodeError) -> Finding {
-    Finding::error("decode-failed", expected, error.to_string())
 }

@@ -49,6 +49,10 @@ pub(crate) fn scan(reader: &mut Reader<'_>) -> Result<Layout, DecodeError> {
         }
         mweb::skip_transaction_part(reader)
     })?;
+    if layout.is_superfluously_marked() {
+        let why = "a witness is announced and all of it is empty".into();
+        return Err(DecodeError::Invalid { what: "witness", offset: layout.witness.start, why });
+    }
     if layout.flags.is_some_and(|flags| flags & MWEB_FLAG != 0)
         && layout.outputs == 0
         && layout.extra.len() == 1
@@ -76,5 +80,21 @@ pub(crate) fn mweb_role(layout: &Layout) -> MwebRole {
         Some(flags) if flags & MWEB_FLAG != 0 && layout.extra.len() == 1 => MwebRole::HogEx,
         Some(flags) if flags & MWEB_FLAG != 0 => MwebRole::Carrier,
         _ => MwebRole::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_marker_with_no_witness_behind_it_is_refused_as_the_daemon_does() {
+        let parts = [&[1, 0, 0, 0, 0, 1, 1][..], &[7; 36], &[0], &[0xff; 4], &[1], &[0; 8], &[0]].concat();
+        let scanned =
+            |witness: &[u8]| scan(&mut Reader::new(&Bytes::from([&parts, witness, &[0; 4]].concat())));
+        assert_eq!(scanned(&[0]).unwrap_err().kind(), "invalid");
+        assert!(scanned(&[1, 0]).is_ok());
     }
 }

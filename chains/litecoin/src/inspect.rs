@@ -1,22 +1,10 @@
 //! Judging a block. What is checked, and what counts as an error, is told on the crate's front page.
 
 use bytes::Bytes;
-use chain::{
-    Chain, Finding, IndexedBlock, Inspection, TransactionEntry, merkle,
-    transaction::{Layout, coinbase_height, height_push},
-};
-use wire::{Header, MerkleRoot, Reader, Wtxid};
+use chain::{Chain, Finding, IndexedBlock, Inspection, TransactionEntry, checks};
+use wire::{Header, Reader};
 
-use crate::{
-    Litecoin, MAX_PAYLOAD,
-    body::{Body, undecodable},
-    mweb,
-    params::Rules,
-    weight, witness,
-};
-
-/// How far a block's time may be ahead of a node's clock, in seconds (L chain.h, MAX_FUTURE_BLOCK_TIME).
-const MAX_AHEAD: u32 = 7200;
+use crate::{Litecoin, MAX_PAYLOAD, body::Body, mweb, params::Rules, weight, witness};
 
 /// The least version once segwit is in force (L validation.cpp, ContextualCheckBlockHeader).
 const LEAST_VERSION: i32 = 0x2000_0000;
@@ -30,16 +18,15 @@ pub(crate) fn inspect(litecoin: &Litecoin, block: &Bytes, now: u32) -> Inspectio
     let header = match Header::read(&mut reader, litecoin.dialect()) {
         Ok(header) => header,
         Err(error) => {
-            let findings = vec![undecodable("a block header of 80 bytes", &error)];
+            let findings = vec![checks::undecodable("a block header of 80 bytes", &error)];
             return Inspection { hash: None, findings, block: None };
         }
     };
     let hash = litecoin.block_hash(&header);
     findings.extend(litecoin.check_work(&header).err());
-    findings.extend(check_time(&header, now));
-    if block.len() > MAX_PAYLOAD {
-        let expected = format!("at most {MAX_PAYLOAD} bytes, the longest message that a peer reads");
-        findings.push(Finding::error("bad-blk-length", expected, block.len().to_string()));
+    findings.extend(checks::time(&header, now));
+    if let Some(finding) = checks::payload(block.len(), MAX_PAYLOAD) {
+        findings.push(finding);
         return Inspection { hash: Some(hash), findings, block: None };
     }
 
@@ -65,8 +52,8 @@ pub(crate) fn inspect(litecoin: &Litecoin, block: &Bytes, now: u32) -> Inspectio
         ));
         bytes = mended;
     }
-    let entries: Vec<TransactionEntry> = transactions.iter().map(|layout| entry(layout, &bytes)).collect();
-    findings.extend(check_merkle_root(&header, &entries));
+    let entries: Vec<TransactionEntry> = transactions.iter().map(|layout| layout.entry(&bytes)).collect();
+    findings.extend(checks::merkle_root(&header, &entries));
     if has_coinbase {
         findings.extend(witness::check(&bytes, &transactions, &entries, commitment));
     }
@@ -76,22 +63,6 @@ pub(crate) fn inspect(litecoin: &Litecoin, block: &Bytes, now: u32) -> Inspectio
     }
     let block = end.map(|_| IndexedBlock { hash, header, height, bytes, transactions: entries });
     Inspection { hash: Some(hash), findings, block }
-}
-
-fn entry(layout: &Layout, block: &[u8]) -> TransactionEntry {
-    let txid = layout.txid(block);
-    let wtxid = if layout.has_witness() { layout.wtxid(block) } else { Wtxid::from_wire(*txid.as_wire()) };
-    // A block is at most MAX_PAYLOAD bytes long here.
-    TransactionEntry { offset: layout.start as u32, length: (layout.end - layout.start) as u32, txid, wtxid }
-}
-
-fn check_time(header: &Header, now: u32) -> Option<Finding> {
-    let latest = now.saturating_add(MAX_AHEAD);
-    (header.time() > latest).then(|| {
-        let expected = format!("a time of at most {latest}, two hours ahead of our clock");
-        let found = format!("{}, {} s ahead of our clock", header.time(), header.time().saturating_sub(now));
-        Finding::warning("time-too-new", expected, found)
-    })
 }
 
 fn check_version(header: &Header, rules: &Rules, height: Option<u32>) -> Option<Finding> {
@@ -108,47 +79,13 @@ fn check_coinbase(
     body: &Body,
     findings: &mut Vec<Finding>,
 ) -> (Option<u32>, Option<[u8; 32]>) {
-    let others = body.transactions.iter().enumerate().skip(1).filter(|(_, layout)| layout.is_coinbase(block));
-    let others: Vec<usize> = others.map(|(index, _)| index).collect();
-    if let Some(index) = others.first() {
-        let found = format!("{} more, the first is transaction {index}", others.len());
-        findings.push(Finding::error("bad-cb-multiple", "one coinbase", found));
-    }
+    let spends_nothing = body.transactions.iter().map(|layout| layout.is_coinbase(block));
+    findings.extend(checks::one_coinbase(spends_nothing, body.all_transactions));
     let Some((inputs, outputs)) = body.coinbase(block).and_then(|coinbase| coinbase.parts(block)) else {
-        if body.all_transactions || !body.transactions.is_empty() {
-            let found =
-                if body.transactions.is_empty() { "no transactions" } else { "one that spends something" };
-            findings.push(Finding::error("bad-cb-missing", "a coinbase as first transaction", found));
-        }
         return (None, None);
     };
     let script = inputs.first().map(|input| input.script.clone()).unwrap_or_default();
-    if !COINBASE_SCRIPT.contains(&script.len()) {
-        let found = format!("{} bytes", script.len());
-        findings.push(Finding::error("bad-cb-length", "a coinbase script of 2 to 100 bytes", found));
-    }
-    let height = coinbase_height(&script).filter(|&height| script.starts_with(&height_push(height)));
-    if height.is_none() {
-        let start: String = script.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let expected = "a coinbase script that begins with the block's height, in the shortest form";
-        findings.push(Finding::error(
-            "bad-cb-height",
-            expected,
-            format!("a script that begins with {start:?}"),
-        ));
-    }
+    findings.extend(checks::coinbase_length(script.len(), COINBASE_SCRIPT));
+    let height = checks::told_height(&script).map_err(|finding| findings.push(finding)).ok();
     (height, witness::commitment(&outputs))
-}
-
-fn check_merkle_root(header: &Header, entries: &[TransactionEntry]) -> Option<Finding> {
-    let tree = merkle::tree(entries.iter().map(|entry| *entry.txid.as_wire()).collect());
-    let root = MerkleRoot::from_wire(tree.root);
-    if root != header.merkle_root() {
-        let expected = format!("transactions with merkle root {}, as the header says", header.merkle_root());
-        return Some(Finding::error("bad-txnmrklroot", expected, root.to_string()));
-    }
-    tree.mutated.then(|| {
-        let found = "the end of the list, or of a part of it, stands there twice, which leaves the merkle root as it was";
-        Finding::error("bad-txns-duplicate", "each transaction once", found)
-    })
 }

@@ -70,18 +70,17 @@ mod inspect;
 mod mweb;
 mod params;
 mod policy;
-mod pow;
 mod weight;
 mod witness;
 
 use bytes::Bytes;
-use chain::{Chain, Finding, Inspection, Network, Params, SessionPolicy, Target};
+use chain::{Chain, Finding, Inspection, Network, Params, SessionPolicy, Target, scrypt};
 use wire::{BlockHash, Dialect, Header, sha256d};
 
+pub use chain::{ParameterError, scrypt::pow_hash};
 pub use dialect::LitecoinDialect;
-pub use params::{ParameterError, Parameters, Rules};
+pub use params::{Parameters, Rules};
 pub use policy::{MAX_PAYLOAD, OLDER_MAX_PAYLOAD};
-pub use pow::pow_hash;
 
 /// The rules of Litecoin, or of a relative, on one network.
 #[derive(Debug, Clone)]
@@ -112,7 +111,7 @@ impl TryFrom<Parameters> for Litecoin {
     /// # Errors
     /// When no target can be made of `pow_limit_bits`.
     fn try_from(parameters: Parameters) -> Result<Self, ParameterError> {
-        let pow_limit = parameters.pow_limit()?;
+        let pow_limit = parameters.network.pow_limit()?;
         Ok(Self { parameters, pow_limit, policy: policy::session_policy() })
     }
 }
@@ -135,7 +134,7 @@ impl Chain for Litecoin {
     }
 
     fn check_work(&self, header: &Header) -> Result<(), Finding> {
-        pow::check(header, self.pow_limit)
+        scrypt::check(header, self.pow_limit)
     }
 
     fn inspect(&self, block: &Bytes, now: u32) -> Inspection {

@@ -1,6 +1,6 @@
 //! The parameters of Litecoin's networks, and of its relatives'.
 
-use chain::{Network, Params, Target, TargetError};
+use chain::{Network, Networks, ParameterError, Params};
 use serde::Deserialize;
 
 /// The parameters of Litecoin itself.
@@ -40,44 +40,6 @@ impl Rules {
     }
 }
 
-/// Why parameters are of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum ParameterError {
-    /// The text is not TOML of the right form. The message names line and key.
-    #[error(transparent)]
-    Form(#[from] toml::de::Error),
-    /// The text does not speak of that network.
-    #[error("there are no parameters for {0}")]
-    Network(Network),
-    /// No target can be made of `pow_limit_bits`.
-    #[error("pow_limit_bits = {bits:#010x}: {source}")]
-    PowLimit {
-        /// The value in the file.
-        bits: u32,
-        /// What is wrong with it.
-        source: TargetError,
-    },
-}
-
-impl ParameterError {
-    /// A stable name for metric labels.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Form(_) => "form",
-            Self::Network(_) => "network",
-            Self::PowLimit { .. } => "pow_limit",
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Networks {
-    mainnet: Option<Parameters>,
-    testnet: Option<Parameters>,
-    regtest: Option<Parameters>,
-}
-
 impl Parameters {
     /// Litecoin's own parameters.
     pub fn of(network: Network) -> Self {
@@ -89,19 +51,7 @@ impl Parameters {
     /// # Errors
     /// When the text is not of that form, or does not speak of the network.
     pub fn from_toml(text: &str, network: Network) -> Result<Self, ParameterError> {
-        let networks: Networks = toml::from_str(text)?;
-        match network {
-            Network::Mainnet => networks.mainnet,
-            Network::Testnet => networks.testnet,
-            Network::Regtest => networks.regtest,
-        }
-        .ok_or(ParameterError::Network(network))
-    }
-
-    /// The easiest target allowed.
-    pub(crate) fn pow_limit(&self) -> Result<Target, ParameterError> {
-        let bits = self.network.pow_limit_bits;
-        Target::from_compact(bits).map_err(|source| ParameterError::PowLimit { bits, source })
+        Networks::read(text, network)
     }
 }
 
@@ -113,7 +63,7 @@ mod tests {
     fn the_embedded_file_speaks_of_every_network() {
         for network in [Network::Mainnet, Network::Testnet, Network::Regtest] {
             let parameters = Parameters::of(network);
-            assert!(parameters.pow_limit().is_ok());
+            assert!(parameters.network.pow_limit().is_ok());
             assert_eq!(parameters.network.block_spacing, 150);
         }
         let mainnet = Parameters::of(Network::Mainnet).network;

@@ -59,7 +59,7 @@ pub(crate) struct Demo {
     /// How many seconds after one block the next is found, at the earliest
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub(crate) interval: u16,
-    /// How large each block is, up to a million bytes [default: 20000, 100000 and 400000 in turn]
+    /// How large each block is, up to a million bytes [default: 20000, 100000 and 400000 in turn on each chain]
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     pub(crate) size: Option<usize>,
     /// Decides in which order the peers are dialled and how far away each is
@@ -187,11 +187,11 @@ Example:
   blockcast run --config /etc/blockcast";
 
 const DEMO_HELP: &str = "\
-Twenty simulated peers of mixed temperament and two simulated nodes run in this process; the engine, its configuration,
-its front door and all sockets are real, on 127.0.0.1. While it runs, `blockcast status` shows it.
+Simulated peers of mixed temperament and nodes of several chains run in this process; the engine, its configuration, its
+front doors and all sockets are real, on 127.0.0.1. While it runs, `blockcast status` shows it.
 
-Exit status: 0 every honest peer and every node took each block and was reported so, and nobody else was, 1 not so or
-failed, 2 not a valid command line.
+Exit status: 0 every honest peer and every node took each block and was reported so, and nobody else was, and so with
+blocks that a quorum made final, 1 not so or failed, 2 not a valid command line.
 
 Examples:
   blockcast demo

@@ -3,8 +3,8 @@
 use std::env;
 use std::path::Path;
 
-use config::{Config, Kind, Place, Problem, Problems};
-use engine::KNOWN_CHAINS;
+use config::{Chain, Config, Kind, Place, Problem, Problems};
+use engine::{KNOWN_CHAINS, RulesError, rules};
 
 /// What an override's name begins with.
 const PREFIX: &str = "BLOCKCAST_";
@@ -14,7 +14,27 @@ const PREFIX: &str = "BLOCKCAST_";
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(dir: &Path) -> Result<Config, Problems> {
-    config::load(dir, overrides()?, KNOWN_CHAINS)
+    let config = config::load(dir, overrides()?, KNOWN_CHAINS)?;
+    // Only the rules themselves can say whether a parameter file makes sense.
+    let problems: Vec<_> = config.chains.values().filter_map(problem_with_rules).collect();
+    if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+}
+
+fn problem_with_rules(chain: &Chain) -> Option<Problem> {
+    let error = rules::of(chain).err()?;
+    let (path, line) = match &error {
+        RulesError::Parameters { path, line, .. } => (path.clone(), *line),
+        RulesError::UnknownChain(_) => return None,
+    };
+    let RulesError::Parameters { error, .. } = error else { return None };
+    Some(Problem {
+        kind: Kind::BadValue,
+        place: Place::File { path, line, column: None },
+        key: None,
+        value: None,
+        message: error.message(),
+        remedy: format!("write it as the source's chains/{}/params.toml is written", chain.chain),
+    })
 }
 
 /// Our variables. Read lossily, a path that is not UTF-8 would be another path, so such a value is a problem.

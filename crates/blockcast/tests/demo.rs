@@ -58,9 +58,23 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
     list.as_array().unwrap().iter().find(|entry| entry["name"] == name).unwrap()
 }
 
+/// A chain of the demo: its name, our nodes on it, and how many peers there are.
+struct Chain {
+    name: &'static str,
+    nodes: [&'static str; 2],
+    peers: usize,
+    has_quorum: bool,
+}
+
+/// Blocks are found on them in turn.
+const CHAINS: [Chain; 2] = [
+    Chain { name: "litecoin", nodes: ["alpha", "beta"], peers: 20, has_quorum: false },
+    Chain { name: "dash", nodes: ["gamma", "delta"], peers: 12, has_quorum: true },
+];
+
 #[test]
-fn three_blocks_as_json_end_by_themselves_with_what_each_peer_was_said_to_have_and_has() {
-    let mut demo = Demo::start(&["--blocks", "3", "--json", "--interval", "1"]);
+fn blocks_as_json_end_by_themselves_with_what_each_peer_was_said_to_have_and_has() {
+    let mut demo = Demo::start(&["--blocks", "4", "--json", "--interval", "1"]);
     let mut stdout = String::new();
     demo.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
     let (code, stderr) = demo.end();
@@ -68,55 +82,63 @@ fn three_blocks_as_json_end_by_themselves_with_what_each_peer_was_said_to_have_a
     assert!(is_empty(demo.temporary.path()));
 
     let blocks: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(blocks.len(), 3, "{stdout}");
-    for (number, block) in (1..).zip(&blocks) {
-        // The delivery report, as REST has it.
-        assert_eq!((&block["status"], &block["source"]), (&"accepted".into(), &"front_door".into()));
-        assert_eq!((&block["height"], &block["durable"]), (&(3 + number).into(), &true.into()));
-        assert_eq!(
-            (&block["findings"], block["nodes"].as_array().unwrap().len()),
-            (&Value::Array(vec![]), 2)
-        );
-
-        let simulation = &block["simulation"];
-        assert_eq!((&simulation["block"], &simulation["holds"]), (&number.into(), &true.into()));
-        assert_eq!(simulation["problems"], Value::Array(vec![]));
-        assert_eq!(
-            (&simulation["pool"]["accepted"], &simulation["pool"]["answer"]),
-            (&true.into(), &Value::Null)
-        );
-        assert!(simulation["transactions"].as_u64().unwrap() > 10, "{simulation}");
-        for node in ["alpha", "beta"] {
-            let node = named(&simulation["nodes"], node);
-            assert_eq!(
-                (&node["has_block"], &node["called_accepted"]),
-                (&true.into(), &true.into()),
-                "{node}"
-            );
-        }
-        let peers = simulation["peers"].as_array().unwrap();
-        assert_eq!(peers.len(), 20);
-        for peer in peers {
-            let (has, called) = (peer["has_block"] == true, peer["called_accepted"] == true);
-            match peer["temperament"].as_str().unwrap() {
-                "honest" if peer["observer"] == true => {
-                    assert!(has && !called, "{peer}");
-                    assert_eq!((&peer["outcome"], &peer["detail"]), (&"withheld".into(), &"observer".into()));
-                    assert_eq!(block["first_echo"]["peer"], peer["address"]);
-                }
-                "honest" | "slow" => assert!(has && called, "{peer}"),
-                "flapping" => assert!(has || !called, "{peer}"),
-                "deaf" | "mute" | "zombie" | "cutting" => assert!(!has && !called, "{peer}"),
-                other => panic!("{other}"),
-            }
-        }
-        assert_eq!(named(&simulation["peers"], "mute-1")["outcome"], "open");
-        assert_eq!(named(&simulation["peers"], "zombie-1")["outcome"], "processed_unproven");
+    assert_eq!(blocks.len(), 4, "{stdout}");
+    for ((number, block), chain) in (0..).zip(&blocks).zip(CHAINS.iter().cycle()) {
+        assert_eq!(block["simulation"]["block"], number + 1);
+        assert_eq!(block["height"], 4 + number / 2);
+        is_as_it_should_be(block, chain);
     }
-    assert_eq!(named(&blocks[0]["simulation"]["peers"], "cutting-1")["outcome"], "disconnected");
-    let parents: Vec<_> = blocks[1..].iter().map(|block| &block["parent"]).collect();
+    let cutting = named(&blocks[0]["simulation"]["peers"], "cutting-1");
+    assert_eq!(cutting["outcome"], "disconnected");
+    let parents: Vec<_> = blocks[2..].iter().map(|block| &block["parent"]).collect();
     let hashes: Vec<_> = blocks[..2].iter().map(|block| &block["hash"]).collect();
-    assert_eq!(parents, hashes, "each block is built on the one before");
+    assert_eq!(parents, hashes, "each block is built on the one before on its chain");
+}
+
+/// The report of a block, and the truth beside it.
+fn is_as_it_should_be(block: &Value, chain: &Chain) {
+    // The delivery report, as REST has it.
+    assert_eq!(block["chain"], chain.name);
+    assert_eq!((&block["status"], &block["source"]), (&"accepted".into(), &"front_door".into()));
+    assert_eq!((&block["durable"], &block["findings"]), (&true.into(), &Value::Array(vec![])));
+    assert_eq!(block["nodes"].as_array().unwrap().len(), 2);
+
+    let simulation = &block["simulation"];
+    assert_eq!((&simulation["holds"], &simulation["problems"]), (&true.into(), &Value::Array(vec![])));
+    let pool = &simulation["pool"];
+    assert_eq!((&pool["accepted"], &pool["answer"]), (&true.into(), &Value::Null));
+    assert!(simulation["transactions"].as_u64().unwrap() > 10, "{simulation}");
+    for node in chain.nodes {
+        let node = named(&simulation["nodes"], node);
+        assert_eq!((&node["has_block"], &node["called_accepted"]), (&true.into(), &true.into()), "{node}");
+    }
+    if chain.has_quorum {
+        let finality = &block["finality"];
+        assert_eq!(finality["state"], "chainlocked");
+        assert!(chain.nodes.iter().any(|node| finality["node"] == *node), "{finality}");
+        let simulated = &simulation["finality"];
+        assert_eq!((&simulated["is_final"], &simulated["called_final"]), (&true.into(), &true.into()));
+    } else {
+        assert_eq!((&block["finality"], &simulation["finality"]), (&Value::Null, &Value::Null));
+    }
+    let peers = simulation["peers"].as_array().unwrap();
+    assert_eq!(peers.len(), chain.peers);
+    for peer in peers {
+        let (has, called) = (peer["has_block"] == true, peer["called_accepted"] == true);
+        match peer["temperament"].as_str().unwrap() {
+            "honest" if peer["observer"] == true => {
+                assert!(has && !called, "{peer}");
+                assert_eq!((&peer["outcome"], &peer["detail"]), (&"withheld".into(), &"observer".into()));
+                assert_eq!(block["first_echo"]["peer"], peer["address"]);
+            }
+            "honest" | "slow" => assert!(has && called, "{peer}"),
+            "flapping" => assert!(has || !called, "{peer}"),
+            "deaf" | "mute" | "zombie" | "cutting" => assert!(!has && !called, "{peer}"),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(named(&simulation["peers"], "mute-1")["outcome"], "open");
+    assert_eq!(named(&simulation["peers"], "zombie-1")["outcome"], "processed_unproven");
 }
 
 #[test]
@@ -137,7 +159,8 @@ fn a_newcomer_sees_who_is_simulated_looks_at_the_status_and_ends_it_with_ctrl_c(
     let url = url.strip_suffix("/broadcaster_status").unwrap();
     let (code, status, stderr) = told(&run(&["status", "--url", url]));
     assert_eq!(code, 0, "{status}{stderr}");
-    assert!(status.contains("alpha") && status.contains("beta"), "{status}");
+    assert!(CHAINS.iter().flat_map(|chain| chain.nodes).all(|node| status.contains(node)), "{status}");
+    assert_eq!(status.matches("  quorum    connected  ").count(), 5, "found by asking the nodes: {status}");
     let config = first.split_whitespace().find(|word| word.ends_with("/config,")).unwrap();
     let (code, checked, stderr) = told(&run(&["check-config", "--live", config.trim_end_matches(',')]));
     assert_eq!(code, 0, "{checked}{stderr}");
@@ -146,7 +169,7 @@ fn a_newcomer_sees_who_is_simulated_looks_at_the_status_and_ends_it_with_ctrl_c(
     demo.interrupt();
     read_until("all as it should be");
     let shown = read_until("nobody was said to have a block who did not");
-    assert!(shown.contains("Block 1  found at height 4: 5.00 kB"), "{shown}");
+    assert!(shown.contains("Block 1  litecoin, found at height 4: 5.00 kB"), "{shown}");
     let (code, stderr) = demo.end();
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(is_empty(demo.temporary.path()));
@@ -204,5 +227,5 @@ fn too_few_file_descriptors_are_told_at_once() {
     command.args(["-c", "ulimit -n 40; exec \"$0\" demo", env!("CARGO_BIN_EXE_blockcast")]);
     let (code, stdout, stderr) = told(&command.stdin(Stdio::null()).output().unwrap());
     assert_eq!((code, stdout.as_str()), (1, ""));
-    assert!(stderr.contains("200 file descriptors") && stderr.contains("limit is 40"), "{stderr}");
+    assert!(stderr.contains("300 file descriptors") && stderr.contains("limit is 40"), "{stderr}");
 }

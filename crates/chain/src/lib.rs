@@ -21,11 +21,13 @@
 //!
 //! # What a chain knows and asks of nodes
 //!
-//! Some chains have a last word on a block besides work ([`Finality`]), and some know of peers that are worth more than
-//! others ([`PeerSource`]). Both are translators: a question in, a [`NodeCall`] out, the node's answer in, what it
+//! Some chains have a last word on a block besides work ([`Finality`]), some know of peers that are worth more than
+//! others ([`PeerSource`]), and some issue work for merged mining ([`AuxWork`]). All these are translators: a question in, a [`NodeCall`] out, the node's answer in, what it
 //! means out. Who asks, when, and what follows is not theirs.
 
+mod aux_work;
 mod block;
+pub mod checks;
 mod finality;
 mod finding;
 pub mod merkle;
@@ -33,6 +35,7 @@ mod node_call;
 mod params;
 mod peer_source;
 mod policy;
+pub mod scrypt;
 mod target;
 pub mod transaction;
 
@@ -41,11 +44,12 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use wire::{BlockHash, Dialect, Header};
 
+pub use aux_work::{AuxCall, AuxTemplate, AuxWork};
 pub use block::{IndexedBlock, Inspection, TransactionEntry};
 pub use finality::{Finality, Lock, ObjectKind};
 pub use finding::{Finding, Severity};
-pub use node_call::{NodeCall, NodeError, NodeReply, UnreadableReply};
-pub use params::{Network, Params, ParseNetworkError};
+pub use node_call::{NodeCall, NodeError, NodeReply, UnreadableReply, unhex};
+pub use params::{Network, Networks, ParameterError, Params, ParseNetworkError};
 pub use peer_source::{Candidate, Inquiry, PeerSource, Step};
 pub use policy::SessionPolicy;
 pub use target::{Target, TargetError, Work};
@@ -84,6 +88,17 @@ pub trait Chain: Debug + Send + Sync {
 
     /// A source of peers of the chain's own, if it has one.
     fn peer_source(&self) -> Option<&dyn PeerSource> {
+        None
+    }
+
+    /// How its nodes issue work for merged mining, if they do.
+    fn aux_work(&self) -> Option<&dyn AuxWork> {
+        None
+    }
+
+    /// The block of another chain that has the work of this one, by its name there: two blocks with one piece of work
+    /// are one find.
+    fn parent_block(&self, _header: &Header) -> Option<BlockHash> {
         None
     }
 }

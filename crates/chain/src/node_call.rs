@@ -1,5 +1,6 @@
 //! Questions to our own nodes, as a chain's rules word them.
 
+use bytes::Bytes;
 use serde_json::Value;
 
 /// A JSON-RPC call to a node of ours. Whoever holds the connection carries it out.
@@ -46,4 +47,14 @@ impl UnreadableReply {
     pub fn new(method: &'static str, why: impl Into<String>) -> Self {
         Self { method, why: why.into() }
     }
+}
+
+/// The bytes that a node wrote in hex.
+///
+/// # Errors
+/// Why they are none.
+pub fn unhex(hex: &str) -> Result<Bytes, String> {
+    let mut bytes = vec![0; hex.len() / 2];
+    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes.into())
 }

@@ -2,8 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use wire::BlockHash;
+
+use crate::{Target, TargetError};
 
 /// Which of a chain's networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -68,6 +73,91 @@ pub struct Params {
     /// Names whose addresses are those of nodes.
     #[serde(default)]
     pub dns_seeds: Vec<String>,
+}
+
+impl Params {
+    /// The easiest target allowed.
+    ///
+    /// # Errors
+    /// When no target can be made of `pow_limit_bits`.
+    pub fn pow_limit(&self) -> Result<Target, ParameterError> {
+        let bits = self.pow_limit_bits;
+        Target::from_compact(bits).map_err(|source| ParameterError::PowLimit { bits, source })
+    }
+}
+
+/// A chain's data file: one table per network that it speaks of. `P` is what the chain wants to know of a network.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Networks<P> {
+    mainnet: Option<P>,
+    testnet: Option<P>,
+    regtest: Option<P>,
+}
+
+impl<P: DeserializeOwned> Networks<P> {
+    /// The parameters of one network from a data file's text.
+    ///
+    /// # Errors
+    /// When the text is not of the file's form, or does not speak of the network.
+    pub fn read(text: &str, network: Network) -> Result<P, ParameterError> {
+        let networks: Self = toml::from_str(text)?;
+        match network {
+            Network::Mainnet => networks.mainnet,
+            Network::Testnet => networks.testnet,
+            Network::Regtest => networks.regtest,
+        }
+        .ok_or(ParameterError::Network(network))
+    }
+}
+
+/// Why parameters are of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ParameterError {
+    /// The text is not TOML of the right form. The message names line and key.
+    #[error(transparent)]
+    Form(#[from] toml::de::Error),
+    /// The text does not speak of that network.
+    #[error("there are no parameters for {0}")]
+    Network(Network),
+    /// No target can be made of `pow_limit_bits`.
+    #[error("pow_limit_bits = {bits:#010x}: {source}")]
+    PowLimit {
+        /// The value in the file.
+        bits: u32,
+        /// What is wrong with it.
+        source: TargetError,
+    },
+}
+
+impl ParameterError {
+    /// The line of the text that is wrong, counted from 1, if it is one line.
+    pub fn line(&self, text: &str) -> Option<usize> {
+        match self {
+            Self::Form(error) => {
+                let before = text.get(..error.span()?.start)?;
+                Some(1 + before.matches('\n').count())
+            }
+            Self::Network(_) | Self::PowLimit { .. } => None,
+        }
+    }
+
+    /// What is wrong, on one line.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Form(error) => error.message().trim().replace('\n', " "),
+            other => other.to_string(),
+        }
+    }
+
+    /// A stable name for metric labels.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Form(_) => "form",
+            Self::Network(_) => "network",
+            Self::PowLimit { .. } => "pow_limit",
+        }
+    }
 }
 
 fn magic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 4], D::Error> {

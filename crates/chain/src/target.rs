@@ -7,6 +7,9 @@ use std::{
 };
 
 use ethnum::U256;
+use wire::Header;
+
+use crate::Finding;
 
 /// A proof-of-work target: a header's hash, read as a little-endian number, must not be above it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +56,37 @@ impl Target {
             return Err(TargetError::Negative);
         }
         Ok(Self(value))
+    }
+
+    /// The target that a header claims to meet, if it is no easier than `limit`.
+    ///
+    /// # Errors
+    /// The finding `bad-diffbits`. The daemons say `high-hash` to bits that are no target or too easy; `bad-diffbits`
+    /// is their word for bits that are not those of the height, which only they can know. Here it says that there is
+    /// no use in hashing.
+    pub fn claimed(header: &Header, limit: Self) -> Result<Self, Finding> {
+        let bits = header.bits();
+        let wanted = format!("bits of a target of at most {limit}");
+        match Self::from_compact(bits) {
+            Ok(target) if target > limit => {
+                Err(Finding::error("bad-diffbits", wanted, format!("{bits:08x}, which is {target}")))
+            }
+            Ok(target) => Ok(target),
+            Err(error) => Err(Finding::error("bad-diffbits", wanted, format!("{bits:08x}: {error}"))),
+        }
+    }
+
+    /// Demands that a proof-of-work hash, in wire order, meets the target. `what` says what was hashed and how, for
+    /// the finding: "a scrypt hash".
+    ///
+    /// # Errors
+    /// The finding, by the name of `check`, with the target and the hash.
+    pub fn demand(self, hash: &[u8; 32], check: &'static str, what: &str) -> Result<(), Finding> {
+        if self.is_met_by(hash) {
+            return Ok(());
+        }
+        let reversed: String = hash.iter().rev().map(|byte| format!("{byte:02x}")).collect();
+        Err(Finding::error(check, format!("{what} of at most {self}"), reversed))
     }
 
     /// Whether a proof-of-work hash, in wire order, meets the target.

@@ -8,8 +8,13 @@ use std::ops::Range;
 use bytes::Bytes;
 use wire::{DecodeError, Encode, Reader, Txid, Wtxid, sha256d};
 
+use crate::{Finding, TransactionEntry, checks};
+
 /// The flag that says that witnesses follow the outputs.
 pub const WITNESS_FLAG: u8 = 1;
+
+/// The least bytes of a transaction on every chain: version, counts of no inputs and no outputs, lock time.
+const LEAST_TRANSACTION: usize = 10;
 
 /// The shortest input: outpoint 36, empty script 1, sequence 4.
 const LEAST_INPUT: usize = 41;
@@ -38,6 +43,34 @@ pub struct Layout {
     pub outputs: usize,
 }
 
+/// Reads a block's transactions, of which `scan` keeps what its chain wants to know of each, and says where that fails.
+/// Gives those that could be read, and whether these are all. More than `most` do not fit into a valid block: none of
+/// them is read then.
+pub fn read_all<T>(
+    reader: &mut Reader<'_>,
+    most: usize,
+    mut scan: impl FnMut(&mut Reader<'_>) -> Result<T, DecodeError>,
+    findings: &mut Vec<Finding>,
+) -> (Vec<T>, bool) {
+    let mut transactions = Vec::new();
+    let mut read = || {
+        let count = reader.count("number of transactions", usize::MAX, LEAST_TRANSACTION)?;
+        if count > most {
+            let expected = format!("at most {most} transactions");
+            return Ok(Some(Finding::error("bad-blk-length", expected, count.to_string())));
+        }
+        transactions.reserve_exact(count);
+        for _ in 0..count {
+            transactions.push(scan(reader)?);
+        }
+        Ok(None)
+    };
+    let finding = read().unwrap_or_else(|error| Some(checks::undecodable("transactions", &error)));
+    let complete = finding.is_none();
+    findings.extend(finding);
+    (transactions, complete)
+}
+
 /// For chains whose transactions know no flag but the witness's.
 ///
 /// # Errors
@@ -51,7 +84,8 @@ pub fn no_other_flags(flags: u8, reader: &mut Reader<'_>) -> Result<(), DecodeEr
 /// witness's, if any, and must move over what they announce.
 ///
 /// # Errors
-/// When the bytes end too early, flags are unknown, or all witnesses are empty although they were announced.
+/// When the bytes end too early, or flags are unknown. That witnesses are announced and all of them empty is no error
+/// here: it is to Litecoin's daemon, and not to Dogecoin's ([`Layout::is_superfluously_marked`]).
 pub fn scan(
     reader: &mut Reader<'_>,
     other_flags: impl FnOnce(u8, &mut Reader<'_>) -> Result<(), DecodeError>,
@@ -81,17 +115,10 @@ pub fn scan(
     let body = body..reader.offset();
     let witness = reader.offset();
     if flags.is_some_and(|flags| flags & WITNESS_FLAG != 0) {
-        let mut any = false;
         for _ in 0..inputs {
-            let items = reader.count("witness items", usize::MAX, 1)?;
-            any |= items > 0;
-            for _ in 0..items {
+            for _ in 0..reader.count("witness items", usize::MAX, 1)? {
                 skip_byte_string(reader, "witness item")?;
             }
-        }
-        if !any {
-            let why = "a witness is announced and all of it is empty".into();
-            return Err(DecodeError::Invalid { what: "witness", offset: witness, why });
         }
     }
     let witness = witness..reader.offset();
@@ -128,9 +155,14 @@ pub struct Output {
 }
 
 impl Layout {
-    /// Whether witnesses were announced.
+    /// Whether any input has a witness that is not empty. An empty one is one byte long, any other is longer.
     pub fn has_witness(&self) -> bool {
-        !self.witness.is_empty()
+        self.witness.len() > self.inputs
+    }
+
+    /// Whether a witness was announced and all of it is empty.
+    pub fn is_superfluously_marked(&self) -> bool {
+        self.flags.is_some_and(|flags| flags & WITNESS_FLAG != 0) && !self.has_witness()
     }
 
     /// Length of the transaction without marker, witness and extras, in bytes.
@@ -161,6 +193,13 @@ impl Layout {
         Wtxid::from_wire(sha256d(&bytes))
     }
 
+    /// Its entry in a block's index. The block is shorter than 4 GiB, as every message is.
+    pub fn entry(&self, block: &[u8]) -> TransactionEntry {
+        let txid = self.txid(block);
+        let wtxid = if self.has_witness() { self.wtxid(block) } else { Wtxid::from_wire(*txid.as_wire()) };
+        TransactionEntry { offset: self.start as u32, length: (self.end - self.start) as u32, txid, wtxid }
+    }
+
     /// The inputs and outputs of a scanned transaction.
     pub fn parts(&self, buffer: &Bytes) -> Option<(Vec<Input>, Vec<Output>)> {
         let mut reader = Reader::at(buffer, self.body.start);
@@ -180,6 +219,14 @@ impl Layout {
             outputs.push(Output { value, script: r.byte_string("output script", usize::MAX).ok()? });
         }
         Some((inputs, outputs))
+    }
+
+    /// The first input's script, without looking at the others; `None` without inputs.
+    pub fn first_script(&self, buffer: &Bytes) -> Option<Bytes> {
+        let mut reader = Reader::at(buffer, self.body.start);
+        reader.count("inputs", self.inputs, LEAST_INPUT).ok().filter(|&inputs| inputs > 0)?;
+        reader.skip("outpoint", 36).ok()?;
+        reader.byte_string("input script", usize::MAX).ok()
     }
 
     /// Whether it spends nothing: one input whose outpoint is 32 zeros and index 0xffffffff.
@@ -234,6 +281,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_marker_without_a_witness_behind_it_changes_no_name() {
+        let plain = [&[1, 0, 0, 0, 1][..], &[7; 36], &[0], &[0xff; 4], &[1], &[0; 8], &[0], &[0; 4]].concat();
+        let marked = |witness: &[u8]| {
+            Bytes::from([&plain[..4], &[0, 1], &plain[4..plain.len() - 4], witness, &[0; 4]].concat())
+        };
+        let scanned = |bytes: &Bytes| scan(&mut Reader::new(bytes), no_other_flags).unwrap();
+        let (plain, empty, full) = (Bytes::from(plain.clone()), marked(&[0]), marked(&[1, 0]));
+        let names = [&plain, &empty, &full].map(|bytes| scanned(bytes).txid(bytes));
+        assert!(names.iter().all(|name| *name == names[0]));
+        let seen = [&plain, &empty, &full].map(|bytes| {
+            let layout = scanned(bytes);
+            (layout.has_witness(), layout.is_superfluously_marked())
+        });
+        assert_eq!(seen, [(false, false), (false, true), (true, false)]);
+        assert_eq!(scanned(&empty).wtxid(&empty).as_wire(), names[0].as_wire());
+        assert_ne!(scanned(&full).wtxid(&full).as_wire(), names[0].as_wire());
+    }
+
     proptest! {
         #[test]
         fn heights_read_back(height in 0u32..0x8000_0000) {
@@ -247,7 +313,8 @@ mod tests {
                 layout.txid(&bytes);
                 layout.wtxid(&bytes);
                 layout.is_coinbase(&bytes);
-                prop_assert!(layout.parts(&bytes).is_some());
+                let (inputs, _) = layout.parts(&bytes).expect("the scan went over them");
+                prop_assert_eq!(layout.first_script(&bytes), inputs.first().map(|input| input.script.clone()));
             }
         }
     }

@@ -86,6 +86,6 @@ pub use loader::load;
 pub use problem::{Kind, Place, Problem, Problems};
 pub use secret::SecretFile;
 pub use settings::{
-    Auth, Chain, Config, Discovery, FixedPeer, FrontDoor, Http, Log, LogFormat, LogLevel, Network, Node,
-    Peers, Priority, Role, Rpc,
+    Acknowledge, Auth, Chain, Config, Discovery, FixedPeer, FrontDoor, Http, Log, LogFormat, LogLevel,
+    Network, Node, ParameterFile, Peers, Priority, Role, Rpc,
 };

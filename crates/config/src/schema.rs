@@ -47,10 +47,11 @@ pub(crate) static CHAIN: Schema = Schema(&[
     key("chain", Shape::Text),
     key("network", Shape::Text),
     key("enabled", Shape::Boolean),
+    key("acknowledge", Shape::Text),
     key("node", Shape::Tables { of: &NODE, named: true }),
     key("peers", Shape::Table(&PEERS)),
     key("front_door", Shape::Table(&FRONT_DOOR)),
-    key("parameters", Shape::NotBuilt("remove it, and set `chain` to a chain that this version knows")),
+    key("parameters", Shape::Text),
 ]);
 
 static NODE: Schema = Schema(&[
@@ -247,7 +248,9 @@ mod tests {
     #[test]
     fn the_example_files_explain_every_key_that_exists() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
-        for (file, schema) in [("blockcast.toml", &PROCESS), ("chains/litecoin.toml", &CHAIN)] {
+        let files =
+            [("blockcast.toml", &PROCESS), ("chains/litecoin.toml", &CHAIN), ("chains/dash.toml", &CHAIN)];
+        for (file, schema) in files {
             let text = std::fs::read_to_string(format!("{directory}/{file}")).expect(file);
             let mut all = Vec::new();
             keys(schema, &mut all);

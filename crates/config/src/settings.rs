@@ -144,11 +144,36 @@ words! {
 }
 
 words! {
+    /// Whose word a pool is answered with.
+    Acknowledge {
+        /// The first node's that accepts; if none does, the best of all.
+        First = "first",
+        /// The primary node's, whatever the others say.
+        Primary = "primary",
+        /// The best of all nodes', once all have answered.
+        All = "all",
+    }
+}
+
+words! {
     /// Where the addresses of further peers come from.
     Discovery {
         /// The peers of our own nodes (`getpeerinfo`).
         Node = "node",
+        /// What the chain itself knows of, such as Dash's masternodes, by the RPC of our own nodes.
+        Chain = "chain",
     }
+}
+
+/// The numbers of a chain that is like a known one: a file of the form of that chain's own data file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ParameterFile {
+    /// Where it is.
+    #[serde(serialize_with = "path_text")]
+    pub path: PathBuf,
+    /// What it says. Whether that makes sense only the chain's rules can tell.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// `chains/NAME.toml`
@@ -156,8 +181,12 @@ words! {
 pub struct Chain {
     /// The stem of the file: the name in URLs, metrics and the data directory. 1 to 32 of `a-z 0-9 - _`.
     pub name: String,
+    /// Whose word a pool is answered with.
+    pub acknowledge: Acknowledge,
     /// Which rules: one of the `known_chains` given to [`load`](crate::load).
     pub chain: String,
+    /// The numbers of a relative of that chain, if this is one.
+    pub parameters: Option<ParameterFile>,
     /// Which network; mainnet by default.
     pub network: Network,
     /// Whether to run it; true by default.

@@ -27,11 +27,18 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Reads a configuration file.
 pub(crate) fn read_config(path: &Path) -> Result<String, Problem> {
+    read_text(path, "create it (an empty one means all defaults), or pass another directory")
+}
+
+/// Reads a file of a chain's parameters.
+pub(crate) fn read_parameters(path: &Path) -> Result<String, Problem> {
+    read_text(path, "put the file there, or name another in `parameters`")
+}
+
+fn read_text(path: &Path, if_missing: &'static str) -> Result<String, Problem> {
     let bytes = read_bounded(path, CONFIG_LIMIT).map_err(|error| {
         let remedy = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "create it (an empty one means all defaults), or pass another directory"
-            }
+            io::ErrorKind::NotFound => if_missing,
             io::ErrorKind::PermissionDenied => "let the user that Blockcast runs as read it",
             _ => "put a plain configuration file there",
         };

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use actix::Addr;
+use chain::{Candidate, PeerSource, Step, UnreadableReply};
 use protocol::book::Kind;
-use relay::Node;
+use relay::{Node, answer_of};
+use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -34,6 +36,47 @@ pub(crate) async fn ask(chain: &ChainHandle, node: &Arc<Node>, book: &Addr<PeerB
     }
 }
 
+/// Asks a node for the peers of the chain's own source, if it has one, and tells the book. Failures are logged; what
+/// they say about the node its status shows anyway.
+pub(crate) async fn ask_source(chain: &ChainHandle, node: &Arc<Node>, book: &Addr<PeerBook>) {
+    let Some(source) = chain.relay.chain().peer_source() else { return };
+    match inquire(source, node).await {
+        Ok(candidates) => {
+            let labels = source.labels();
+            let preferred =
+                |candidate: Candidate| (candidate.address, Kind::preferred(labels, candidate.label));
+            book.do_send(Candidates(candidates.into_iter().map(preferred).collect()));
+        }
+        Err(error) => {
+            tracing::warn!(chain = chain.name(), node = node.name(), %error, "the chain's own peers could not be learnt");
+        }
+    }
+}
+
+/// Why a node did not tell the peers of the chain's own source.
+#[derive(Debug, thiserror::Error)]
+enum InquiryError {
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableReply),
+}
+
+async fn inquire(source: &dyn PeerSource, node: &Node) -> Result<Vec<Candidate>, InquiryError> {
+    let mut inquiry = source.inquire();
+    let mut replies = Vec::new();
+    loop {
+        let calls = match inquiry.step(std::mem::take(&mut replies))? {
+            Step::Done(candidates) => return Ok(candidates),
+            Step::Ask(calls) => calls,
+        };
+        let calls: Vec<_> = calls.into_iter().map(|call| (call.method, call.params)).collect();
+        for answer in node.client().batch(&calls).await? {
+            replies.push(answer_of(answer)?);
+        }
+    }
+}
+
 /// Those that the node dialled itself: the port of one that dialled the node is of no use to anyone.
 fn candidates(peers: Vec<NodePeer>) -> Vec<(String, Kind)> {
     let dialled = peers.into_iter().filter(|peer| !peer.inbound);
@@ -56,5 +99,27 @@ mod tests {
         let taken: Vec<_> =
             candidates(serde_json::from_value(peers).unwrap()).into_iter().map(|(a, _)| a).collect();
         assert_eq!(taken, ["203.0.113.5:9333", "[2001:db8::1]:9333"]);
+    }
+    /// The recorded answers hold nobody that the node dialled: that is the last part of the test.
+    #[test]
+    fn the_recorded_answers_of_each_daemon_are_understood() {
+        for chain in ["dash", "litecoin"] {
+            let path =
+                format!("{}/../../tests/fixtures/{chain}/rpc_replies.json", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let mut recording: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let answer = &mut recording["replies"]["getpeerinfo"]["json"]["result"];
+            let read = |answer: &serde_json::Value| -> Vec<NodePeer> {
+                serde_json::from_value(answer.clone()).unwrap_or_else(|error| panic!("{chain}: {error}"))
+            };
+            let peers = read(answer);
+            let (told, inbound) = (peers.len(), peers.iter().filter(|peer| peer.inbound).count());
+            assert!(told >= 2 && candidates(peers).len() == told - inbound, "{chain}");
+
+            let first = &mut answer[0];
+            first["inbound"] = false.into();
+            let expected = first["addr"].as_str().unwrap().to_owned();
+            assert!(candidates(read(answer)).contains(&(expected, Kind::Discovered)), "{chain}");
+        }
     }
 }

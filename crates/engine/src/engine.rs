@@ -10,15 +10,14 @@ use std::{
 };
 
 use actix::Actor;
-use bytes::Bytes;
 use futures_util::future::join_all;
-use journal::{Entry, Journal, Recovery};
-use relay::{ChainMetrics, Metrics, Node, Relay, RelaySettings, Source, Submission};
+use journal::{Journal, Recovery};
+use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings, Report};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
 
 use crate::{
-    ChainHandle, Readiness, UnknownChain,
-    rules::{network, rules},
+    ChainHandle, Readiness,
+    rules::{self, RulesError},
     supervisor::Supervisor,
 };
 
@@ -36,9 +35,9 @@ pub enum StartError {
         /// What is wrong.
         error: journal::OpenError,
     },
-    /// A chain of the configuration is not known.
+    /// The rules of a chain of the configuration cannot be had.
     #[error(transparent)]
-    UnknownChain(#[from] UnknownChain),
+    Rules(#[from] RulesError),
     /// A node's URL cannot be used.
     #[error("node {0}: {1}")]
     NodeUrl(String, UrlError),
@@ -88,14 +87,11 @@ impl Engine {
 
     /// Sends on its way again what no node had when the last run ended.
     fn replay(&self, recovery: Recovery) {
-        for Entry { chain, block, .. } in recovery.open {
-            match self.chain(&chain) {
-                Some(handle) => {
-                    let delivery = handle.relay.submit(Submission::own(Source::Replay, Bytes::clone(&block)));
-                    tracing::warn!(chain, block = %delivery.block(), "block from the journal is sent again");
-                }
+        for entry in recovery.open {
+            match self.chain(&entry.chain) {
+                Some(handle) => handle.relay.replay(entry),
                 None => tracing::error!(
-                    chain,
+                    chain = entry.chain,
                     "the journal holds a block of a chain that is not enabled; it stays there"
                 ),
             }
@@ -110,6 +106,15 @@ impl Engine {
     /// A chain by its configured name.
     pub fn chain(&self, name: &str) -> Option<&Arc<ChainHandle>> {
         self.0.chains.iter().find(|chain| chain.name() == name)
+    }
+
+    /// Says in a report what only all chains together know: whether the block whose work this one has is known to us, too.
+    pub fn complete(&self, report: &mut Report) {
+        let Some(merged) = &mut report.merged_with else { return };
+        let Ok(block) = merged.hash.parse() else { return };
+        let others = self.chains().iter().filter(|chain| chain.name() != report.chain);
+        merged.chain =
+            others.into_iter().find(|chain| chain.relay.knows(&block)).map(|chain| chain.name().to_owned());
     }
 
     /// All metrics, with those that are read rather than counted brought up to date.
@@ -177,11 +182,16 @@ pub(crate) fn relay(
     let nodes = chain.nodes.iter().map(node).collect::<Result<_, _>>()?;
     let settings = RelaySettings {
         name: chain.name.clone(),
+        acknowledge: match chain.acknowledge {
+            config::Acknowledge::First => Acknowledge::First,
+            config::Acknowledge::Primary => Acknowledge::Primary,
+            config::Acknowledge::All => Acknowledge::All,
+        },
         observers: chain.peers.observers,
         dial_timeout: DIAL_TIMEOUT,
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
     };
-    let rules = rules(&chain.chain, network(chain.network))?;
+    let rules = rules::of(chain)?;
     Ok(Relay::start(settings, rules, nodes, journal, metrics))
 }
 

@@ -43,4 +43,4 @@ mod tests;
 pub use engine::{DIAL_TIMEOUT, Engine, StartError};
 pub use handle::{BookEntry, ChainHandle, DialStatistics, Readiness};
 pub use rpc_endpoint::REFRESH;
-pub use rules::{KNOWN_CHAINS, UnknownChain};
+pub use rules::{KNOWN_CHAINS, RulesError, UnknownChain};

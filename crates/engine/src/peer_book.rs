@@ -73,7 +73,7 @@ impl PeerBook {
     fn publish(&self, now: Instant) {
         let entries = self.book.entries();
         let metrics = self.chain.relay.metrics();
-        for source in ["own", "fixed", "node"] {
+        for source in self.chain.relay.peer_kinds() {
             metrics.peer_book_size(
                 source,
                 entries.iter().filter(|(_, entry)| entry.kind.as_str() == source).count(),
@@ -171,6 +171,7 @@ impl Handler<News> for PeerBook {
                 self.book.delivery_failed(&peer.address, now);
             }
             PeerNotice::Outcome(_) => {}
+            PeerNotice::Fault(_) => self.book.misbehaved(&peer.address, now),
             PeerNotice::Ended(ended) => self.ended(&peer, &ended, now),
         }
         if let Some(entry) = self.book.get(&peer.address) {

@@ -33,6 +33,10 @@ pub(crate) struct RpcEndpoint {
     question: Option<JoinHandle<()>>,
     /// Keeps a connection ready for submits; ends with this actor.
     warm: Option<AbortOnDropHandle<()>>,
+    /// Keeps asking for what is final, on a chain that has that; ends with this actor.
+    finality: Option<AbortOnDropHandle<()>>,
+    /// The last question for peers.
+    discovery: Option<JoinHandle<()>>,
     refreshed: Option<Instant>,
 }
 
@@ -44,35 +48,63 @@ impl RpcEndpoint {
         alive: CancellationToken,
     ) -> Self {
         let guard = alive.clone().drop_guard();
-        Self { chain, node, book, alive, _guard: guard, question: None, warm: None, refreshed: None }
+        Self {
+            chain,
+            node,
+            book,
+            alive,
+            _guard: guard,
+            question: None,
+            warm: None,
+            finality: None,
+            discovery: None,
+            refreshed: None,
+        }
     }
 
     fn poll(&mut self) {
         if self.question.as_ref().is_some_and(|question| !question.is_finished()) {
             return;
         }
+        let (chain, node) = (self.chain.clone(), self.node.clone());
+        self.question = Some(tokio::spawn(async move { chain.relay.poll_node(&node).await }));
+        self.discover();
+    }
+
+    /// Asks for peers when it is time. In a task of its own: a long list must not keep the tip waiting.
+    fn discover(&mut self) {
+        if self.discovery.as_ref().is_some_and(|discovery| !discovery.is_finished()) {
+            return;
+        }
+        let sources = self.due_sources();
+        if sources.is_empty() {
+            return;
+        }
         let (chain, node, book) = (self.chain.clone(), self.node.clone(), self.book.clone());
-        let discover = self.is_refresh_due();
-        self.question = Some(tokio::spawn(async move {
-            chain.relay.poll_node(&node).await;
-            if discover {
+        self.discovery = Some(tokio::spawn(async move {
+            if sources.contains(&config::Discovery::Chain) {
+                discovery::ask_source(&chain, &node, &book).await;
+            }
+            if sources.contains(&config::Discovery::Node) {
                 discovery::ask(&chain, &node, &book).await;
             }
         }));
     }
 
-    fn is_refresh_due(&mut self) -> bool {
+    /// The sources of peers that the node is to be asked for now.
+    fn due_sources(&mut self) -> Vec<config::Discovery> {
         let peers = &self.chain.config.peers;
-        if !peers.enabled || !peers.discovery.contains(&config::Discovery::Node) {
-            return false;
+        if !peers.enabled || peers.discovery.is_empty() {
+            return Vec::new();
         }
         let connected = self.chain.relay.ready_peers().iter().filter(|peer| !peer.kind.is_own()).count();
         let interval = if connected >= peers.min { REFRESH.0 } else { REFRESH.1 };
         let due = self.refreshed.is_none_or(|refreshed| refreshed.elapsed() >= interval);
-        if due {
-            self.refreshed = Some(Instant::now());
+        if !due {
+            return Vec::new();
         }
-        due
+        self.refreshed = Some(Instant::now());
+        peers.discovery.clone()
     }
 }
 
@@ -82,6 +114,14 @@ impl Actor for RpcEndpoint {
     fn started(&mut self, ctx: &mut Self::Context) {
         let client = self.node.client().clone();
         self.warm = Some(AbortOnDropHandle::new(tokio::spawn(async move { client.keep_warm().await })));
+        let watch = self.chain.relay.clone().watch_finality(self.node.clone());
+        let alive = self.alive.clone();
+        self.finality = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            // Should it crash, all are rebuilt, as with an actor.
+            let guard = alive.drop_guard();
+            watch.await;
+            guard.disarm();
+        })));
         self.poll();
         ctx.run_interval(POLL, |endpoint, _| endpoint.poll());
         let alive = self.alive.clone();

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use engine::{ChainHandle, Engine, Readiness};
-use relay::{Delivery, Submission};
+use relay::{AuxDelivery, Delivery, Submission};
 use tokio::{runtime::Handle, task::JoinError};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker, task_tracker::TaskTrackerToken};
+use wire::BlockHash;
 
 /// Shared by all requests of all listeners.
 ///
@@ -47,6 +48,18 @@ impl Shared {
         let waiting = self.submits.token();
         let _runtime = self.runtime.enter();
         (chain.relay.submit(submission), waiting)
+    }
+
+    /// Hands solved aux work to the relay. While the token lives, a caller is waiting for what becomes of it.
+    pub(crate) fn hand_in(
+        &self,
+        chain: &ChainHandle,
+        block: BlockHash,
+        auxpow: &str,
+    ) -> (Arc<AuxDelivery>, TaskTrackerToken) {
+        let waiting = self.submits.token();
+        let _runtime = self.runtime.enter();
+        (chain.relay.hand_in(block, auxpow), waiting)
     }
 
     /// Runs a future on the engine's runtime; it is dropped when this one is.

@@ -57,7 +57,7 @@ pub struct Entry {
     pub chain: String,
     /// The caller's own note, at most [`MAX_META`] bytes; the journal does not look into it.
     pub meta: Bytes,
-    /// The block as it came, at most [`MAX_BLOCK`] bytes. Cloning an entry shares these bytes.
+    /// The block as it came; empty for a note, which is kept like a block and is none. At most [`MAX_BLOCK`] bytes. Cloning an entry shares these bytes.
     pub block: Bytes,
 }
 

@@ -9,9 +9,9 @@ use crate::error::Fault;
 pub struct Health {
     /// Whether the last attempt to write succeeded *and* every open block is on disk.
     pub durable: bool,
-    /// Blocks appended and not closed.
+    /// Blocks appended and not closed. Entries without a block, which are notes of the caller's, do not count here.
     pub open_blocks: usize,
-    /// Their size as records on disk, in bytes.
+    /// The size of all open entries as records on disk, in bytes.
     pub open_bytes: u64,
     /// Those of them that are only in memory, or on a file whose sync failed.
     pub unsaved_blocks: usize,

@@ -13,6 +13,8 @@ pub(crate) struct Held {
     pub(crate) key: Key,
     /// Size of its record, in bytes.
     pub(crate) size: u64,
+    /// It is a note of the caller's and holds no block.
+    pub(crate) is_note: bool,
     /// In memory, unless let go for the sake of memory; then `home` has it.
     pub(crate) body: Option<Entry>,
     /// Its record on disk.
@@ -84,6 +86,7 @@ impl Holdings {
         };
         if held.body.as_ref() != Some(&entry) {
             held.size = record::entry_size(&entry);
+            held.is_note = entry.block.is_empty();
             held.body = Some(entry);
             held.stale = held.home.is_some();
             held.doubt();
@@ -94,10 +97,11 @@ impl Holdings {
         let age = self.next_age;
         self.next_age += 1;
         self.ages.insert(entry.key, age);
-        let (key, size) = (entry.key, record::entry_size(&entry));
+        let (key, size, is_note) = (entry.key, record::entry_size(&entry), entry.block.is_empty());
         self.by_age.entry(age).or_insert(Held {
             key,
             size,
+            is_note,
             body: Some(entry),
             home: None,
             stale: false,
@@ -159,6 +163,11 @@ impl Holdings {
 
     pub(crate) fn len(&self) -> usize {
         self.by_age.len()
+    }
+
+    /// How many of them are blocks, and not notes.
+    pub(crate) fn blocks(&self) -> usize {
+        self.by_age.values().filter(|held| !held.is_note).count()
     }
 
     /// Size of all as records, in bytes.

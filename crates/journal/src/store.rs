@@ -381,7 +381,7 @@ impl<D: Disk> Store<D> {
     }
 
     fn update_health(&mut self) {
-        self.health.open_blocks = self.holdings.len();
+        self.health.open_blocks = self.holdings.blocks();
         self.health.open_bytes = self.holdings.bytes();
         self.health.unsaved_blocks = self.holdings.unsaved();
         self.health.durable =

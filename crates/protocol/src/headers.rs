@@ -133,6 +133,12 @@ impl HeaderView {
         }
     }
 
+    /// Takes out the rivals of a block: whatever else is at its height, with all that was built on them.
+    pub fn forget_rivals(&mut self, block: &BlockHash) {
+        let rivals = self.height(block).and_then(|height| self.by_height.get(&height)).cloned();
+        rivals.iter().flatten().filter(|rival| *rival != block).for_each(|rival| self.forget(rival));
+    }
+
     fn add(&mut self, hash: BlockHash, entry: Entry) {
         self.by_height.entry(entry.height).or_default().push(hash);
         self.entries.insert(hash, entry);
@@ -169,6 +175,15 @@ impl HeaderView {
         let mut times: Vec<_> = span.iter().map(|(_, entry)| entry.header.time()).collect();
         times.sort_unstable();
         times.get(times.len() / 2).copied()
+    }
+
+    /// The ancestor of a block at a height (the block itself at its own); `None` if it is above the block, or the way
+    /// there is not known.
+    pub fn ancestor(&self, block: BlockHash, height: u32) -> Option<BlockHash> {
+        if self.height(&block)? < height {
+            return None;
+        }
+        self.ancestry(block).find(|(_, entry)| entry.height == height).map(|(hash, _)| hash)
     }
 
     /// Whether `ancestor` is `block` or lies below it, as far as is known.
@@ -265,10 +280,14 @@ impl PeerChain {
         self.recent.contains(block)
     }
 
+    /// The height of the best block that the peer is known to have; what it claims does not count.
+    pub fn known_height(&self, view: &HeaderView) -> Option<u32> {
+        self.best.and_then(|best| view.height(&best))
+    }
+
     /// The best height that the peer is known or claims to have.
     pub fn height(&self, view: &HeaderView) -> Option<u32> {
-        let known = self.best.and_then(|best| view.height(&best));
-        known.max(self.start_height)
+        self.known_height(view).max(self.start_height)
     }
 
     /// Whether the peer has `block`, as far as can be told: it announced it or a descendant of it, or claimed at the
@@ -296,12 +315,12 @@ fn remember(blocks: &mut VecDeque<BlockHash>, block: BlockHash) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use bytes::BufMut;
     use wire::sha256d;
 
-    fn header(parent: BlockHash, nonce: u32) -> (BlockHash, Header) {
+    pub(crate) fn header(parent: BlockHash, nonce: u32) -> (BlockHash, Header) {
         let mut fixed = [0; 80];
         let mut out = &mut fixed[4..];
         out.put_slice(parent.as_wire());
@@ -309,12 +328,12 @@ mod tests {
         (BlockHash::from_wire(sha256d(&fixed)), Header::new(fixed))
     }
 
-    fn one() -> Work {
+    pub(crate) fn one() -> Work {
         chain::Target::from_compact(0x207fffff).unwrap().work()
     }
 
     /// A chain of `length` blocks on an anchor at `height`; the hashes from the anchor on.
-    fn view(height: u32, length: u32) -> (HeaderView, Vec<BlockHash>) {
+    pub(crate) fn view(height: u32, length: u32) -> (HeaderView, Vec<BlockHash>) {
         let mut view = HeaderView::new();
         let (anchor, first) = header(BlockHash::ZERO, 0);
         view.anchor(anchor, first, height);
@@ -337,6 +356,22 @@ mod tests {
         assert_eq!(view.insert(longer, longer_header, one()), Inserted::Tip);
         assert_eq!(view.tip_height(), Some(104));
         assert!(view.descends(longer, hashes[2]) && !view.descends(longer, hashes[3]));
+    }
+
+    #[test]
+    fn rivals_of_a_block_go_with_what_is_built_on_them_and_the_best_that_is_left_is_the_tip() {
+        let (mut view, hashes) = view(100, 3);
+        let (rival, rival_header) = header(hashes[1], 99);
+        let (child, child_header) = header(rival, 100);
+        let (grandchild, grandchild_header) = header(child, 101);
+        for (hash, header) in [(rival, rival_header), (child, child_header), (grandchild, grandchild_header)]
+        {
+            view.insert(hash, header, one());
+        }
+        assert_eq!(view.tip(), Some(grandchild));
+        view.forget_rivals(&hashes[2]);
+        assert_eq!(view.tip(), Some(hashes[3]));
+        assert!([rival, child, grandchild].iter().all(|gone| !view.contains(gone)));
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! | [`session`] | What do we say to this peer, and what does it tell us? |
 //! | [`headers`] | Which chain is the best, and does that peer have this block's parent? |
 //! | [`delivery`] | What became of a block at each peer, and how do we know? |
+//! | [`finality`] | What is final, who says so, and what follows for our blocks? |
+//! | [`issuers`] | Which node issued this work, and so can take it back? |
 //! | [`verdict`] | What does a node's answer to `submitblock` mean, and what is the pool told? |
 //! | [`dedup`] | Have we seen this block before, perhaps in other bytes? |
 //! | [`book`] | Which peers are there, how good are they, and whom do we dial next? |
@@ -22,7 +24,9 @@
 pub mod book;
 pub mod dedup;
 pub mod delivery;
+pub mod finality;
 pub mod headers;
+pub mod issuers;
 pub mod session;
 pub mod verdict;
 

@@ -8,9 +8,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use chain::{Finding, Target, Work};
+use chain::{Finding, Target, Work, unhex};
 use protocol::{
+    finality::Standing,
     headers::{DEPTH, HeaderView, Inserted},
     session::Via,
 };
@@ -34,7 +34,7 @@ const PARENT_UNKNOWN: &str = "prev-blk-not-found";
 
 /// Why a node could not be followed.
 #[derive(Debug, thiserror::Error)]
-enum FollowError {
+pub(crate) enum FollowError {
     #[error(transparent)]
     Rpc(#[from] RpcError),
     #[error(
@@ -65,8 +65,17 @@ struct ChainInfo {
 
 /// What `getblockheader` says that matters here.
 #[derive(Deserialize)]
-struct BlockHeight {
+pub(crate) struct BlockPlace {
     height: u32,
+    /// -1 for a block that is not in the active chain.
+    confirmations: i64,
+}
+
+impl BlockPlace {
+    /// Whether the block is in the node's active chain.
+    pub(crate) fn is_active(&self) -> bool {
+        self.confirmations >= 0
+    }
 }
 
 impl Relay {
@@ -92,6 +101,7 @@ impl Relay {
         let hash = info.bestblockhash.parse().map_err(unreadable)?;
         if node.answered(NodeTip { hash, height: info.blocks }) {
             tracing::info!(chain = self.name(), node = node.name(), height = info.blocks, tip = %hash, "new tip");
+            self.hint_at_lock();
         }
         self.metrics.node_tip_height(node.name(), info.blocks as usize);
         if !self.headers.lock().contains(&hash) {
@@ -133,8 +143,7 @@ impl Relay {
         }
         let mut headers = self.headers.lock();
         for (hash, header) in missing.into_iter().rev() {
-            let work = work(&header);
-            headers.insert(hash, header, work);
+            self.admit(&mut headers, hash, header);
         }
         Ok(())
     }
@@ -153,8 +162,7 @@ impl Relay {
             if height == lowest {
                 headers.anchor(hash, header, height);
             } else {
-                let work = work(&header);
-                headers.insert(hash, header, work);
+                self.admit(&mut headers, hash, header);
             }
         }
         tracing::info!(
@@ -172,11 +180,8 @@ impl Relay {
     }
 
     fn read_header(&self, reply: &Value) -> Result<Header, FollowError> {
-        let unreadable = |error: faster_hex::Error| FollowError::Answer(format!("header: {error}"));
-        let hex = reply.as_str().unwrap_or_default();
-        let mut bytes = vec![0; hex.len() / 2];
-        faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(unreadable)?;
-        let bytes = Bytes::from(bytes);
+        let unreadable = |error: String| FollowError::Answer(format!("header: {error}"));
+        let bytes = unhex(reply.as_str().unwrap_or_default()).map_err(unreadable)?;
         Header::read(&mut Reader::new(&bytes), self.chain.dialect())
             .map_err(|error| FollowError::Answer(format!("header: {error}")))
     }
@@ -193,8 +198,8 @@ impl Relay {
         while let Some(found) = asked.join_next().await {
             match found {
                 // A node that lags behind has nothing to tell, and says so with success.
-                Ok(Ok(())) if self.headers.lock().contains(&parent) => return self.view_changed(),
-                Ok(Ok(())) => {}
+                Ok(Ok(_)) if self.headers.lock().contains(&parent) => return self.view_changed(),
+                Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::debug!(chain = self.name(), %parent, %error, "parent not found"),
                 Err(error) => {
                     tracing::error!(chain = self.name(), %parent, %error, "looking for the parent crashed")
@@ -209,15 +214,32 @@ impl Relay {
         }
     }
 
-    /// Fetches the headers up to a block from a node, if it has it.
-    async fn find_block(&self, node: &Node, block: BlockHash) -> Result<(), FollowError> {
-        let header: BlockHeight = node.client().call("getblockheader", json!([block.to_string()])).await?;
-        self.fetch_headers(node, block, header.height).await
+    /// Fetches the headers up to a block from a node, if it has it, and tells where it has it.
+    pub(crate) async fn find_block(&self, node: &Node, block: BlockHash) -> Result<BlockPlace, FollowError> {
+        let place: BlockPlace = node.client().call("getblockheader", json!([block.to_string()])).await?;
+        if !self.headers.lock().contains(&block) {
+            self.fetch_headers(node, block, place.height).await?;
+        }
+        Ok(place)
+    }
+
+    /// Puts a header into the view, unless a lock forbids its block: what is in the view is served to peers, who punish
+    /// whoever serves them a dead block. A node may have such a block as its tip for a moment.
+    pub(crate) fn admit(
+        &self,
+        headers: &mut HeaderView,
+        hash: BlockHash,
+        header: Header,
+    ) -> Option<Inserted> {
+        let standing = self.locks.lock().standing(hash, header.parent(), None, headers);
+        let work = work(&header);
+        (!matches!(standing, Standing::Dead { .. })).then(|| headers.insert(hash, header, work))
     }
 
     /// The view has grown: perhaps a block can now be sent that could not before.
     pub(crate) fn view_changed(self: &Arc<Self>) {
         let live = self.live();
+        self.judge_fates();
         for delivery in &live {
             if self.headers.lock().contains(&delivery.parent) {
                 delivery.update(|state| state.findings.retain(|finding| finding.check != PARENT_UNKNOWN));
@@ -285,7 +307,7 @@ impl Relay {
                     return;
                 }
             }
-            if self.headers.lock().insert(hash, header, claimed) == Inserted::Tip {
+            if self.admit(&mut self.headers.lock(), hash, header) == Some(Inserted::Tip) {
                 tracing::info!(chain = self.name(), peer = peer.name(), tip = %hash, "new tip announced");
             }
             self.learn(&peer, hash);

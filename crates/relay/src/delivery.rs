@@ -17,7 +17,7 @@ use protocol::{
 use tokio::sync::watch;
 use wire::BlockHash;
 
-use crate::Source;
+use crate::{Node, Source, Submission};
 
 /// How long a pool is kept waiting for the journal and a verdict. Pools give up after 5 s (pools.md §2).
 pub(crate) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(4);
@@ -31,6 +31,8 @@ pub struct Delivery {
     pub(crate) received_wall: SystemTime,
     pub(crate) size: usize,
     pub(crate) parent: BlockHash,
+    /// The word for a block that is final, on a chain that has one.
+    pub(crate) finality: Option<&'static str>,
     /// The nonce of the ping behind the block: whoever returns it has processed the block.
     pub(crate) barrier: u64,
     state: Mutex<State>,
@@ -48,6 +50,8 @@ pub(crate) struct State {
     pub(crate) inspected: Option<Duration>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) height: Option<u32>,
+    /// The block of another chain that has this one's work.
+    pub(crate) merged_with: Option<BlockHash>,
     /// The block itself, while it may still be sent.
     pub(crate) block: Option<Arc<IndexedBlock>>,
     /// What its canonical form is known by; the digest is also what a frame's checksum is cut from.
@@ -58,7 +62,13 @@ pub(crate) struct State {
     pub(crate) kept_off_p2p: Option<WithheldReason>,
     pub(crate) journal: JournalState,
     pub(crate) nodes: Vec<NodeVerdict>,
+    /// Whose word the caller is answered with.
+    pub(crate) acknowledge: Acknowledge,
     pub(crate) tracker: Tracker,
+    /// The chain's last word, once it has spoken.
+    pub(crate) fate: Option<Fate>,
+    /// When a peer first said that the block is final, which proves nothing.
+    pub(crate) claimed: Option<Duration>,
     /// How often the block was handed in again while this delivery was known.
     pub(crate) repeats: u64,
     /// How many crashes of the chain this delivery has lived through while it was running.
@@ -83,10 +93,38 @@ pub(crate) enum JournalState {
     NotDurable { why: String },
 }
 
+/// The chain's last word on a block, as a node of ours confirmed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It stays.
+    Final {
+        /// When that was known.
+        after: Duration,
+        /// Whose word it is.
+        node: String,
+    },
+    /// Another stays in its place.
+    Orphaned {
+        /// The other.
+        by: BlockHash,
+        /// When that was known.
+        after: Duration,
+        /// Whose word it is.
+        node: String,
+    },
+}
+
+impl Fate {
+    pub(crate) fn is_orphaned(&self) -> bool {
+        matches!(self, Self::Orphaned { .. })
+    }
+}
+
 /// One node's answer, and what it amounts to.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeVerdict {
     pub(crate) node: String,
+    pub(crate) primary: bool,
     /// The node's own words; kept from the first answer on, whatever comes later.
     pub(crate) answer: Option<Answer>,
     pub(crate) answered: Option<Duration>,
@@ -98,7 +136,7 @@ pub(crate) struct NodeVerdict {
 /// What the pool is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// The best of the nodes' judgements so far, if there is one.
+    /// The judgement of whoever the caller is answered with, if there is one: of several nodes the best so far.
     pub judgement: Option<Judgement>,
     /// Whether the block is on disk. A replayed block always is.
     pub durable: bool,
@@ -106,10 +144,23 @@ pub struct Acknowledgement {
     pub finding: Option<String>,
 }
 
+/// Whose word the caller is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Acknowledge {
+    /// The first node's that accepts; if none does, the best of all.
+    #[default]
+    First,
+    /// The primary node's.
+    Primary,
+    /// The best of all nodes', once all have answered.
+    All,
+}
+
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// A node's judgement: an acceptance, or the word of every node.
+    /// A node's judgement, by the chain's rule of [whose word counts](Acknowledge): with the first, an acceptance or
+    /// the word of every node.
     Node,
     /// That many peers that are proven to have the block.
     Peers(usize),
@@ -119,14 +170,15 @@ impl Delivery {
     pub(crate) fn new(
         fingerprint: Fingerprint,
         parent: BlockHash,
-        source: Source,
-        size: usize,
-        received_at: Instant,
-        nodes: impl Iterator<Item = String>,
+        submission: &Submission,
+        nodes: &[Arc<Node>],
+        acknowledge: Acknowledge,
+        finality: Option<&'static str>,
         barrier: u64,
     ) -> Self {
-        let verdict = |node| NodeVerdict {
-            node,
+        let verdict = |node: &Arc<Node>| NodeVerdict {
+            node: node.name().to_owned(),
+            primary: node.is_primary(),
             answer: None,
             answered: None,
             judgement: None,
@@ -137,13 +189,17 @@ impl Delivery {
             inspected: None,
             findings: Vec::new(),
             height: None,
+            merged_with: None,
             block: None,
             canonical: None,
             carries: false,
             kept_off_p2p: None,
             journal: JournalState::Pending,
-            nodes: nodes.map(verdict).collect(),
+            nodes: nodes.iter().map(verdict).collect(),
+            acknowledge,
             tracker: Tracker::new(fingerprint.block, parent),
+            fate: None,
+            claimed: None,
             repeats: 0,
             crashes: 0,
             peers_by: None,
@@ -154,11 +210,12 @@ impl Delivery {
         };
         Self {
             fingerprint,
-            source,
-            received_at,
+            source: submission.source,
+            received_at: submission.received_at,
             received_wall: SystemTime::now(),
-            size,
+            size: submission.bytes.len(),
             parent,
+            finality,
             barrier,
             state: Mutex::new(state),
             plan: Mutex::default(),
@@ -266,7 +323,7 @@ impl Delivery {
     pub async fn acknowledgement(&self) -> Acknowledgement {
         self.reached(Goal::Node, ACKNOWLEDGE_WITHIN).await;
         self.read(|state| Acknowledgement {
-            judgement: state.judgement().cloned(),
+            judgement: state.spokesman().cloned(),
             durable: matches!(state.journal, JournalState::Durable { .. }),
             finding: state.first_error().map(ToString::to_string),
         })
@@ -282,7 +339,7 @@ impl Delivery {
     /// The node whose judgement the caller was given, to which a question about the block should go.
     pub fn judged_by(&self) -> Option<String> {
         self.read(|state| {
-            let best = state.judgement()?;
+            let best = state.spokesman()?;
             state
                 .nodes
                 .iter()
@@ -302,6 +359,18 @@ impl State {
         self.nodes.iter().filter_map(|node| node.judgement.as_ref()).reduce(Judgement::better)
     }
 
+    /// The judgement that the caller is told.
+    pub(crate) fn spokesman(&self) -> Option<&Judgement> {
+        match self.acknowledge {
+            Acknowledge::First | Acknowledge::All => self.judgement(),
+            Acknowledge::Primary => self.primary().and_then(|node| node.judgement.as_ref()),
+        }
+    }
+
+    fn primary(&self) -> Option<&NodeVerdict> {
+        self.nodes.iter().find(|node| node.primary)
+    }
+
     pub(crate) fn first_error(&self) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.severity == chain::Severity::Error)
     }
@@ -311,8 +380,12 @@ impl State {
             // Without a node of ours, a peer's proof stands for a node's word.
             Goal::Node if self.nodes.is_empty() => self.has_reached(Goal::Peers(1)),
             Goal::Node => {
-                matches!(self.judgement(), Some(Judgement::Accepted))
-                    || self.nodes.iter().all(|node| node.judgement.is_some())
+                let all = self.nodes.iter().all(|node| node.judgement.is_some());
+                match self.acknowledge {
+                    Acknowledge::First => all || matches!(self.judgement(), Some(Judgement::Accepted)),
+                    Acknowledge::Primary => self.primary().is_none_or(|node| node.judgement.is_some()),
+                    Acknowledge::All => all,
+                }
             }
             Goal::Peers(wanted) => match &self.peers_by {
                 Some(other) => other.read(|state| state.tracker.successes() >= wanted),
@@ -332,9 +405,13 @@ impl State {
         !self.nodes.is_empty() && self.is_judged_for_good() && self.nodes.iter().all(refused)
     }
 
-    /// Whether the journal may let go of the block: a node has it, or none will ever take it. Without nodes, a peer's
-    /// proof stands for a node's.
+    /// Whether the journal may let go of the block: a node has it, or none will ever take it, or it is in the chain for
+    /// good. That it is dead, by the word of one node, is no reason to keep it from another that has not answered.
+    /// Without nodes, a peer's proof stands for a node's.
     pub(crate) fn is_done(&self) -> bool {
+        if matches!(self.fate, Some(Fate::Final { .. })) {
+            return true;
+        }
         let has = |node: &NodeVerdict| {
             matches!(node.judgement, Some(Judgement::Accepted | Judgement::Inconclusive))
         };

@@ -50,6 +50,11 @@ impl Relay {
             return Vec::new();
         }
         self.shelve(block);
+        if self.judge_fate(delivery) {
+            // A lock came in between, and looked for the block where it was not yet.
+            self.shelf.lock().remove(&block.hash);
+            return Vec::new();
+        }
         self.withdraw_superseded(delivery, block);
         let parent_known = {
             let headers = self.headers.lock();
@@ -170,6 +175,11 @@ impl Relay {
         let theirs = peer.chain.lock();
         if theirs.announced(&block.hash) {
             return Obstacle::HasIt;
+        }
+        let place = headers.height(&delivery.parent).map(|parent| parent.saturating_add(1));
+        let strict = self.chain.session_policy().strictly_more_work;
+        if strict && place.is_some_and(|place| theirs.known_height(&headers) >= Some(place)) {
+            return Obstacle::Withhold(WithheldReason::NotMoreWork);
         }
         // While we know no headers at all, a peer's height at the handshake is the best that there is; once we do, a
         // parent that is not among them is unknown.

@@ -7,6 +7,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use chain::IndexedBlock;
 use futures_util::FutureExt;
 use net::{Closed, Connection, Host};
@@ -77,6 +78,7 @@ impl Relay {
         let now = Instant::now();
         peer.close();
         self.peers.remove(peer.id);
+        self.locks.lock().forget(peer.id);
         for delivery in self.live() {
             let outcome = delivery.update(|state| state.tracker.disconnected(peer.id, now));
             self.settled(&delivery, peer, outcome);
@@ -165,6 +167,10 @@ impl Shelf for PeerHost {
     fn knows(&self, hash: &BlockHash) -> bool {
         self.relay.headers.lock().contains(hash)
     }
+
+    fn object(&self, id: &[u8; 32]) -> Option<Bytes> {
+        self.relay.locks.lock().object(id).map(|lock| lock.object.clone())
+    }
 }
 
 impl Host for PeerHost {
@@ -213,6 +219,9 @@ impl Host for PeerHost {
             Event::OffersCompact { version, .. } => {
                 peer.update_info(|info| info.compact_version = info.compact_version.max(Some(version)));
             }
+            Event::ObjectAnnounced { id } => relay.lock_announced(&peer, id),
+            Event::Object { payload } => relay.lock_claimed(&peer, payload),
+            Event::Fault { kind } => relay.fault(&peer, kind),
             Event::Garbage { kind } => {
                 tracing::debug!(chain = relay.name(), peer = peer.name(), kind, "not a message");
                 relay.metrics.socket_error(kind);

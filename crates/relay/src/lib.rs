@@ -24,13 +24,17 @@
 //! # Modules
 //!
 //! [`Submission`] comes in at whatever door; [`Relay`] carries it out, with its parts in `fanout` (to peers), `nodes`
-//! (to nodes, and their verdicts), `chainwatch` (which headers exist, which peer has them), `host` (what connections
-//! tell) and `upkeep` (what time does). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
+//! (to nodes, and their verdicts), `chainwatch` (which headers exist, which peer has them), `finality` (the chain's last
+//! word on them, where it has one), `host` (what connections tell), `upkeep` (what time does), `aux` (the way back of solved
+//! aux work) and `memo` (what the journal keeps beside blocks). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
 
+mod aux;
 mod chainwatch;
 mod delivery;
 mod fanout;
+mod finality;
 mod host;
+mod memo;
 mod metrics;
 mod node;
 mod nodes;
@@ -40,10 +44,12 @@ mod report;
 mod submission;
 mod upkeep;
 
-pub use delivery::{Acknowledgement, Delivery, Goal};
+pub use aux::{AuxAnswer, AuxDelivery};
+pub use delivery::{Acknowledge, Acknowledgement, Delivery, Goal};
+pub use finality::answer_of;
 pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
 pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec};
 pub use relay::{Relay, RelaySettings};
-pub use report::{EchoReport, NodeReport, PeerReport, Report};
+pub use report::{EchoReport, FinalityReport, MergedReport, NodeReport, PeerReport, Report};
 pub use submission::{Source, Submission, Trust};

@@ -31,6 +31,9 @@ pub struct Metrics {
     node_up: IntGaugeVec,
     node_errors_total: IntCounterVec,
     first_echo_seconds: HistogramVec,
+    block_final_seconds: HistogramVec,
+    node_final_height: IntGaugeVec,
+    peer_faults_total: IntCounterVec,
     open_deliveries: IntGaugeVec,
     chain_restarts_total: IntCounterVec,
     front_door_calls_total: IntCounterVec,
@@ -131,6 +134,22 @@ impl Metrics {
                 "From receipt of a block to its first announcement by a peer that it was not sent to.",
                 &["chain"],
                 delivery,
+            ),
+            block_final_seconds: of.histogram(
+                "block_final_seconds",
+                "From receipt of a block to the chain's last word on it: chainlocked, or orphaned.",
+                &["chain", "final"],
+                exponential_buckets(0.125, 2.0, 14).expect("the bounds are positive"),
+            ),
+            node_final_height: of.gauge(
+                "node_final_height",
+                "Height of the newest block that a node says is final.",
+                &["chain", "node"],
+            ),
+            peer_faults_total: of.counter(
+                "peer_faults_total",
+                "What peers did that no honest one does: forged_lock, unasked_for and so on.",
+                &["chain", "kind"],
             ),
             open_deliveries: of.gauge("open_deliveries", "Blocks on their way.", &["chain"]),
             chain_restarts_total: of.counter(
@@ -250,6 +269,8 @@ impl ChainMetrics {
         send_timeout => send_timeouts_total [];
         /// A node did not answer a question.
         node_error => node_errors_total [node, kind];
+        /// A peer did what no honest one does.
+        peer_fault => peer_faults_total [kind];
         /// The chain's actors were rebuilt.
         restart => chain_restarts_total [];
         /// The pool was answered.
@@ -269,6 +290,8 @@ impl ChainMetrics {
         node_tip_height => node_tip_height [node];
         /// Whether a node answers.
         node_up => node_up [node];
+        /// The height up to which blocks are final, by a node's word.
+        node_final_height => node_final_height [node];
         /// Blocks on their way.
         open_deliveries => open_deliveries [];
     }
@@ -278,6 +301,8 @@ impl ChainMetrics {
         delivery_stage => block_delivery_seconds [stage];
         /// A node's judgement.
         rpc_submit => rpc_submit_seconds [node];
+        /// The chain's last word on a block.
+        block_final => block_final_seconds [final_];
         /// The first announcement by a peer that the block was not sent to.
         first_echo => first_echo_seconds [];
     }

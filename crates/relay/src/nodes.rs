@@ -220,7 +220,7 @@ struct ChainTip {
 
 /// Asks a node where it has a block. One that is not in the active chain may be on a side branch, but also be invalid,
 /// or be known by its header only; the list of chain tips tells.
-async fn position(node: &Node, block: BlockHash) -> Result<Position, RpcError> {
+pub(crate) async fn position(node: &Node, block: BlockHash) -> Result<Position, RpcError> {
     let block = block.to_string();
     match node.client().call::<Header>("getblockheader", json!([block])).await {
         Ok(Header { confirmations: 0.. }) => return Ok(Position::Active),
@@ -231,7 +231,8 @@ async fn position(node: &Node, block: BlockHash) -> Result<Position, RpcError> {
     let tips: Vec<ChainTip> = node.client().call("getchaintips", json!([])).await?;
     Ok(match tips.iter().find(|tip| tip.hash == block).map(|tip| tip.status.as_str()) {
         Some("headers-only") => Position::Unknown,
-        Some("invalid") => Position::Invalid,
+        // What a final block forbids is as dead as what breaks a rule.
+        Some("invalid" | "conflicting") => Position::Invalid,
         Some("active") => Position::Active,
         // A tip with its body, or below the tip of a branch that was built on it.
         _ => Position::Side,

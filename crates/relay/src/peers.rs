@@ -15,7 +15,7 @@ use net::{Closed, DialError, Lane};
 use parking_lot::Mutex;
 use protocol::{
     PeerId,
-    book::{Kind, Priority},
+    book::{Kind, Priority, Rank},
     delivery::Outcome,
     headers::PeerChain,
 };
@@ -38,6 +38,8 @@ pub enum PeerNotice {
     Ready,
     /// A delivery to it has an outcome.
     Outcome(Outcome),
+    /// It does what no honest daemon does.
+    Fault(&'static str),
     /// The connection has ended, or was never made.
     Ended(Arc<Ended>),
 }
@@ -97,6 +99,7 @@ pub struct Peer {
     ready: AtomicBool,
     observer: AtomicBool,
     score: AtomicU32,
+    faults: AtomicU32,
     info: Mutex<PeerInfo>,
     pub(crate) chain: Mutex<PeerChain>,
     /// Held while headers that it announced are looked into.
@@ -150,6 +153,11 @@ impl Peer {
         self.score.load(Relaxed)
     }
 
+    /// Counts a fault; how many that makes on this connection.
+    pub(crate) fn count_fault(&self) -> u32 {
+        self.faults.fetch_add(1, Relaxed) + 1
+    }
+
     /// Bytes that wait for it.
     pub fn backlog(&self) -> usize {
         self.lane.backlog()
@@ -180,7 +188,7 @@ impl Peer {
         self.lane.close();
     }
 
-    fn rank(&self) -> (u8, u32) {
+    fn rank(&self) -> (Rank, u32) {
         (self.kind.rank(), self.score())
     }
 }
@@ -210,6 +218,7 @@ impl PeerTable {
             ready: AtomicBool::new(false),
             observer: AtomicBool::new(false),
             score: AtomicU32::new(spec.score),
+            faults: AtomicU32::new(0),
             info: Mutex::default(),
             chain: Mutex::default(),
             lesson: Arc::default(),

@@ -13,15 +13,18 @@ use parking_lot::Mutex;
 use protocol::{
     dedup::{Fingerprint, Recent},
     delivery::WithheldReason,
+    finality::Locks,
     headers::HeaderView,
+    issuers::Issuers,
 };
 use rpc::SubmitRequest;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
 use crate::{
-    ChainMetrics, Delivery, Node, Source, Submission,
+    Acknowledge, AuxDelivery, ChainMetrics, Delivery, Node, Source, Submission,
+    aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
     peers::PeerTable,
 };
@@ -37,6 +40,8 @@ const SHELF: usize = 64;
 pub struct RelaySettings {
     /// The chain's configured name: label, report, journal.
     pub name: String,
+    /// Whose word a caller is answered with.
+    pub acknowledge: Acknowledge,
     /// How many peers are never pushed to.
     pub observers: usize,
     /// How long a connection may take to be made.
@@ -59,6 +64,12 @@ pub struct Relay {
     /// Deliveries that may still change, oldest first.
     pub(crate) live: Mutex<Vec<Arc<Delivery>>>,
     pub(crate) shelf: Mutex<Shelved>,
+    pub(crate) locks: Mutex<Locks>,
+    /// Counts the reasons to ask our nodes for a new lock, for those who do.
+    pub(crate) lock_hints: watch::Sender<u64>,
+    pub(crate) issuers: Mutex<Issuers>,
+    /// Solved work on its way, or just arrived; the oldest go first.
+    pub(crate) solutions: Mutex<VecDeque<Arc<AuxDelivery>>>,
     /// Strangers' headers are checked for work two at a time, so that they do not keep our own block waiting.
     pub(crate) work_checks: Semaphore,
     pub(crate) tasks: TaskTracker,
@@ -117,6 +128,10 @@ impl Relay {
             recent: Mutex::new(Recent::new(REMEMBERED)),
             live: Mutex::default(),
             shelf: Mutex::default(),
+            locks: Mutex::default(),
+            issuers: Mutex::new(Issuers::new(REMEMBERED_WORK)),
+            solutions: Mutex::default(),
+            lock_hints: watch::Sender::new(0),
             work_checks: Semaphore::new(2),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -135,9 +150,20 @@ impl Relay {
         &self.chain
     }
 
+    /// Every word that a peer's kind may be: those that all chains have, and those of the chain's own source of peers.
+    pub fn peer_kinds(&self) -> impl Iterator<Item = &'static str> {
+        let own = self.chain.peer_source().map_or(&[][..], |source| source.labels());
+        ["own", "fixed", "node"].into_iter().chain(own.iter().copied())
+    }
+
     /// Our own nodes.
     pub fn nodes(&self) -> &[Arc<Node>] {
         &self.nodes
+    }
+
+    /// Whether a block is one of ours on its way, or in the chain that our nodes have.
+    pub fn knows(&self, block: &BlockHash) -> bool {
+        self.headers.lock().contains(block) || self.live().iter().any(|delivery| delivery.block() == *block)
     }
 
     /// The chain's metrics.
@@ -176,10 +202,10 @@ impl Relay {
         let delivery = Arc::new(Delivery::new(
             Fingerprint::of(block, &submission.bytes),
             parent,
-            submission.source,
-            submission.bytes.len(),
-            submission.received_at,
-            self.nodes.iter().map(|node| node.name().to_owned()),
+            &submission,
+            &self.nodes,
+            self.settings.acknowledge,
+            self.chain.finality().map(|finality| finality.word()),
             rand::random(),
         ));
         if let Some(known) = self.join(&delivery) {
@@ -325,13 +351,18 @@ impl Relay {
         });
         delivery.update(|state| {
             state.canonical = canonical;
-            state.findings = inspection.findings;
+            // What was found out meanwhile (a lock that forbids it) stands behind what the block itself tells.
+            let later = std::mem::replace(&mut state.findings, inspection.findings);
+            state.findings.extend(later);
             state.height = block.as_ref().and_then(|block| block.height);
+            state.merged_with = block.as_ref().and_then(|block| self.chain.parent_block(&block.header));
             state.block = block.clone();
         });
         let mut lanes = Vec::new();
+        // Before anything is sent: a lock may forbid the block.
+        let dead = self.judge_fate(delivery);
         match block {
-            Some(block) if sound => {
+            Some(block) if sound && !dead => {
                 if self.contradicts_its_parent(delivery, &block) {
                     // That has kept it off.
                 } else if delivery.read(State::is_refused_for_good) {
@@ -349,9 +380,7 @@ impl Relay {
     /// Puts a sound block where peers can ask for it.
     pub(crate) fn shelve(&self, block: &Arc<IndexedBlock>) {
         self.shelf.lock().put(block.clone());
-        if let Ok(target) = chain::Target::from_compact(block.header.bits()) {
-            self.headers.lock().insert(block.hash, block.header.clone(), target.work());
-        }
+        self.admit(&mut self.headers.lock(), block.hash, block.header.clone());
     }
 
     /// The chain's actors have crashed. A delivery that was running at two crashes may be their cause: it goes to the

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Delivery, Source,
-    delivery::{JournalState, NodeVerdict, State},
+    delivery::{Fate, JournalState, NodeVerdict, State},
 };
 
 /// Everything that is known of a delivery. Times are milliseconds since the block was received.
@@ -28,6 +28,8 @@ pub struct Report {
     pub height: Option<u32>,
     /// Its parent.
     pub parent: String,
+    /// For a merge-mined block: the block of another chain that has its work.
+    pub merged_with: Option<MergedReport>,
     /// Length of the submitted bytes.
     pub size: usize,
     /// The door that it came in by.
@@ -61,10 +63,22 @@ pub struct Report {
     pub peers_sent_to: usize,
     /// The first announcement by a peer that it was not sent to: proof that the network has it.
     pub first_echo: Option<EchoReport>,
+    /// The chain's last word; `null` on chains that have none besides work.
+    pub finality: Option<FinalityReport>,
     /// What each node said.
     pub nodes: Vec<NodeReport>,
     /// What became of it at each peer: one entry for each connection, so a peer that has come back has several.
     pub peers: Vec<PeerReport>,
+}
+
+/// The block of another chain that has a merge-mined block's work.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergedReport {
+    /// Its name there.
+    pub hash: String,
+    /// The chain, by its configured name, if the block is known to us there: then two blocks of one find are on their
+    /// way. A single chain's report does not know the others; whoever does fills it in.
+    pub chain: Option<String>,
 }
 
 /// The first echo.
@@ -74,6 +88,21 @@ pub struct EchoReport {
     pub ms: f64,
     /// From whom.
     pub peer: String,
+}
+
+/// The chain's last word on the block, by the word of a node of ours.
+#[derive(Debug, Clone, Serialize)]
+pub struct FinalityReport {
+    /// `awaited`, the chain's word for a final block (`chainlocked`), or `orphaned`.
+    pub state: &'static str,
+    /// When that was known.
+    pub ms: Option<f64>,
+    /// The block that is final instead.
+    pub by: Option<String>,
+    /// The node that said so.
+    pub node: Option<String>,
+    /// When a peer first said that the block is final: a hint, no proof.
+    pub claimed_ms: Option<f64>,
 }
 
 /// What a node said.
@@ -186,6 +215,7 @@ impl Delivery {
             hash: self.block().to_string(),
             height: state.height,
             parent: self.parent.to_string(),
+            merged_with: state.merged_with.map(|block| MergedReport { hash: block.to_string(), chain: None }),
             size: self.size,
             source: self.source,
             received_unix_ms: self
@@ -205,6 +235,7 @@ impl Delivery {
             peers_addressed: count(&peers, PeerReport::was_to_be_reached),
             peers_sent_to: count(&peers, PeerReport::was_sent),
             first_echo,
+            finality: self.finality.map(|word| finality(word, state)),
             nodes: state.nodes.iter().map(node).collect(),
             peers,
         }
@@ -236,6 +267,18 @@ impl Delivery {
             outcome_ms: time(stages.settled),
         }
     }
+}
+
+fn finality(word: &'static str, state: &State) -> FinalityReport {
+    let claimed_ms = state.claimed.map(ms);
+    let (state, after, by, node) = match &state.fate {
+        None => ("awaited", None, None, None),
+        Some(Fate::Final { after, node }) => (word, Some(*after), None, Some(node.clone())),
+        Some(Fate::Orphaned { by, after, node }) => {
+            ("orphaned", Some(*after), Some(by.to_string()), Some(node.clone()))
+        }
+    };
+    FinalityReport { state, ms: after.map(ms), by, node, claimed_ms }
 }
 
 fn node(verdict: &NodeVerdict) -> NodeReport {

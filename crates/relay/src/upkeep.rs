@@ -107,9 +107,14 @@ impl Relay {
     }
 
     fn retire(&self) {
+        // Where blocks become final, one that is not yet is waited for.
+        let finality = self.newest_lock().is_some();
         self.live.lock().retain(|delivery| {
             let age = delivery.since_received();
-            let done = delivery.read(|state| state.summed_up && state.is_judged_for_good());
+            let done = delivery.read(|state| {
+                let spoken = state.fate.is_some() || !finality || state.is_refused_for_good();
+                state.summed_up && state.is_judged_for_good() && spoken
+            });
             let stays = if done { age < LINGER } else { age < OLDEST };
             if !stays {
                 delivery.retire();
@@ -122,7 +127,7 @@ impl Relay {
         self.metrics.open_deliveries(live);
         let ready = self.peers.ready();
         self.metrics.send_queue_depth(ready.iter().map(|peer| peer.backlog()).sum());
-        for kind in ["own", "fixed", "node"] {
+        for kind in self.peer_kinds() {
             let count = ready.iter().filter(|peer| peer.kind.as_str() == kind).count();
             self.metrics.connected_peers("outbound", kind, count);
         }

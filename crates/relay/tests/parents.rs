@@ -201,3 +201,21 @@ async fn a_node_that_lags_behind_does_not_lead_the_view_back() {
     world.relay.poll_node(&strayed.node).await;
     assert_eq!(world.relay.tip(), Some((blocks[129].hash, 129)));
 }
+
+#[tokio::test]
+async fn where_peers_want_more_work_than_they_have_one_with_a_rival_is_not_sent_the_block() {
+    let mut blocks = chain(5);
+    let (block, rival) = (on(blocks[4].hash, 5, 1), on(blocks[4].hash, 5, 2));
+    blocks.push(rival.clone());
+    let node = FakeNode::start("a", &blocks, None);
+    node.will(Verdict::Say("inconclusive"));
+    let world = World::composed(&[&node]).await;
+    let peers = world.peers(2, Manner::Accept, 4).await;
+    peers[0].announce(rival.hash);
+    peers[0].settle().await;
+    let delivery = world.submit(&block.bytes);
+    let report = report(&delivery, |report| outcome(report, &peers[1]) == Some("accepted")).await;
+    assert_eq!(at(&report, &peers[0].address).detail.as_deref(), Some("not_more_work"));
+    peers[0].settle().await;
+    assert!(peers[0].blocks().is_empty());
+}

@@ -5,6 +5,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use protocol::{book::Kind, verdict::Judgement};
+use relay::Acknowledge;
 use serde_json::{Value, json};
 use support::{
     FakeNode, FakePeer, Manner, Recipe, STRANGER, Verdict, World, at, chain, mine, on, report, settled,
@@ -219,4 +220,30 @@ async fn without_a_node_a_peers_proof_stands_for_a_verdict() {
     assert_eq!((told.judgement, told.durable), (None, true));
     assert_eq!(delivery.report("litecoin").peers_with_block, 1);
     peers[0].given(1).await;
+}
+
+#[tokio::test]
+async fn the_caller_is_answered_with_the_word_of_whom_the_operator_chose_and_every_word_is_kept() {
+    let blocks = chain(5);
+    let block = on(blocks[4].hash, 5, 1);
+    let rules =
+        [(Acknowledge::First, "accepted"), (Acknowledge::All, "accepted"), (Acknowledge::Primary, "refused")];
+    for (rule, told) in rules {
+        let primary = FakeNode::start("a", &blocks, None);
+        let backup = FakeNode::backup("b", &blocks);
+        // The primary's refusal comes after the backup has accepted.
+        let late = Verdict::Say("bad-cb-amount");
+        primary.will(Verdict::After(Duration::from_millis(300), Box::new(late)));
+        let world = World::acknowledging(&[&primary, &backup], rule).await;
+        let delivery = world.submit(&block.bytes);
+        let answer = delivery.acknowledgement().await.judgement.expect("a judgement in time");
+        assert_eq!(answer.kind(), told, "{rule:?}");
+        // Whoever is not waited for is asked all the same, and what it says stands in the report.
+        let waited = delivery.report("litecoin").nodes[0].judgement.is_some();
+        assert_eq!(waited, rule != Acknowledge::First, "{rule:?}");
+        let report = settled(&delivery).await;
+        let words: Vec<_> = report.nodes.iter().map(|node| node.judgement).collect();
+        assert_eq!(words, [Some("refused"), Some("accepted")], "{rule:?}");
+        assert_eq!(report.status, "accepted", "the block is where it belongs, whoever was asked");
+    }
 }

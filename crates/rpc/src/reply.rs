@@ -184,44 +184,96 @@ mod tests {
         reader.result(&reply(status, body), id).map(|raw| raw.get().to_owned())
     }
 
-    /// Every reply that was recorded from litecoind, read as the answer to a single request.
+    /// The daemons whose replies were recorded; at least how many of these, and in how many different answers it said
+    /// that it was starting.
+    const DAEMONS: [(&str, usize, usize); 2] = [("dash", 42, 3), ("litecoin", 48, 1)];
+
+    fn recording(chain: &str) -> Value {
+        let path = format!("{}/../../tests/fixtures/{chain}/rpc_replies.json", env!("CARGO_MANIFEST_DIR"));
+        let recording = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        serde_json::from_slice(&recording).unwrap()
+    }
+
+    /// Every recorded reply, read as the answer to a single request.
     #[test]
     fn every_recorded_reply_is_read_as_what_it_is() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/litecoin/rpc_replies.json");
-        let recording = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let recording: Value = serde_json::from_slice(&recording).unwrap();
-        let mut read_here = 0;
-        for (name, recorded) in recording["replies"].as_object().unwrap() {
-            let Some(status) = recorded["http_status"].as_u64() else { continue };
-            let body = match recorded.get("json") {
-                Some(json) => json.to_string(),
-                None => recorded["body"].as_str().unwrap().to_owned(),
-            };
-            let json = &recorded["json"];
-            let found = read_as(&json["id"], status as u16, body);
-            match status {
-                401 => assert_eq!(found.unwrap_err().kind(), "unauthorized", "{name}"),
-                _ if json.is_array() => {
-                    assert_eq!(found.unwrap_err().kind(), "malformed", "{name}")
+        for (chain, least, _) in DAEMONS {
+            let mut read_here = 0;
+            for (name, recorded) in recording(chain)["replies"].as_object().unwrap() {
+                let Some(status) = recorded["http_status"].as_u64() else { continue };
+                let body = match recorded.get("json") {
+                    Some(json) => json.to_string(),
+                    None => recorded["body"].as_str().unwrap().to_owned(),
+                };
+                let json = &recorded["json"];
+                let found = read_as(&json["id"], status as u16, body);
+                match status {
+                    401 => assert_eq!(found.unwrap_err().kind(), "unauthorized", "{chain}: {name}"),
+                    _ if json.is_array() => {
+                        assert_eq!(found.unwrap_err().kind(), "malformed", "{chain}: {name}")
+                    }
+                    _ if !json["error"].is_null() => {
+                        let code = json["error"]["code"].as_i64().unwrap();
+                        let message = json["error"]["message"].as_str().unwrap().to_owned();
+                        assert_eq!(found, Err(RpcError::Rpc { code, message }), "{chain}: {name}");
+                    }
+                    _ => {
+                        let value: Value = serde_json::from_str(&found.unwrap()).unwrap();
+                        assert_eq!(value, json["result"], "{chain}: {name}");
+                    }
                 }
-                _ if !json["error"].is_null() => {
-                    let code = json["error"]["code"].as_i64().unwrap();
-                    let message = json["error"]["message"].as_str().unwrap().to_owned();
-                    assert_eq!(found, Err(RpcError::Rpc { code, message }), "{name}");
-                }
-                _ => {
-                    let value: Value = serde_json::from_str(&found.unwrap()).unwrap();
-                    assert_eq!(value, json["result"], "{name}");
-                }
+                read_here += 1;
             }
-            read_here += 1;
+            assert!(read_here >= least, "{chain}: only {read_here} recordings");
         }
-        assert!(read_here > 40, "only {read_here} recordings");
-        for answer in recording["replies"]["warmup_sequence"]["answers"].as_array().unwrap() {
-            if answer["http_status"] == 500 {
-                let body = answer["body"].as_str().unwrap().to_owned();
-                assert_eq!(read(500, body).unwrap_err().kind(), "warming_up");
+    }
+
+    #[test]
+    fn a_node_that_starts_is_warming_up_and_says_in_its_own_words_with_what() {
+        for (chain, _, least) in DAEMONS {
+            let recording = recording(chain);
+            let mut starting = 0;
+            for answer in recording["replies"]["warmup_sequence"]["answers"].as_array().unwrap() {
+                let Some(body) = answer["body"].as_str().filter(|_| answer["http_status"] == 500) else {
+                    continue;
+                };
+                let said: Value = serde_json::from_str(body).unwrap();
+                let message = said["error"]["message"].as_str().unwrap().to_owned();
+                assert_eq!(read(500, body.to_owned()), Err(RpcError::WarmingUp { message }), "{chain}");
+                starting += 1;
             }
+            assert!(starting >= least, "{chain}: {starting} answers");
+        }
+    }
+
+    /// A daemon's verdict on a block is its result, whatever it is; only what it could not read is an error.
+    #[test]
+    fn every_recorded_verdict_of_dashd_is_passed_on_as_its_text() {
+        let verdicts = [
+            ("submitblock_accepted", Ok("null")),
+            ("submitblock_duplicate", Ok("\"duplicate\"")),
+            ("submitblock_inconclusive_fork_same_height", Ok("\"inconclusive\"")),
+            ("submitblock_inconclusive_fork_again", Ok("\"duplicate\"")),
+            ("submitblock_unknown_parent", Ok("\"prev-blk-not-found\"")),
+            ("submitblock_bad_merkle_root", Ok("\"bad-txnmrklroot\"")),
+            ("submitblock_proof_of_work_above_the_target", Ok("\"high-hash\"")),
+            ("submitblock_coinbase_pays_too_much", Ok("\"bad-cb-amount\"")),
+            ("submitblock_coinbase_pays_too_much_again", Ok("\"duplicate-invalid\"")),
+            ("submitblock_block_version_1", Ok("\"bad-version(0x00000001)\"")),
+            ("submitblock_10_extra_zero_bytes_behind_the_block", Ok("null")),
+            ("submitblock_block_cut_10_bytes_short", Err(-22)),
+            ("submitblock_header_only", Err(-22)),
+            ("method_not_found", Err(-32601)),
+        ];
+        let recording = recording("dash");
+        for (name, expected) in verdicts {
+            let recorded = &recording["replies"][name];
+            let status = recorded["http_status"].as_u64().unwrap() as u16;
+            let found = read(status, recorded["json"].to_string()).map_err(|error| match error {
+                RpcError::Rpc { code, .. } => code,
+                other => panic!("{name}: {other}"),
+            });
+            assert_eq!(found.as_deref(), expected.as_ref().map(|text| *text), "{name}");
         }
     }
 

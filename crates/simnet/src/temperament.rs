@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-/// How a node behaves. The handshake is well-mannered in every case: what is wrong with a peer shows later.
+/// How a node behaves. Whoever is there at all shakes hands as one should: what is wrong with a peer shows later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Temperament {
     /// Does what the recorded daemons do.
@@ -20,6 +20,8 @@ pub enum Temperament {
     Zombie,
     /// Hangs up in the middle of each block that it is sent. Between blocks it is like an honest one.
     Cutting,
+    /// Not there: nobody listens where it should be, neither for peers nor for RPC.
+    Down,
     /// Honest, and away every now and then: all its connections end, new ones are closed at once, until it is back.
     Flapping {
         /// How long it stays.
@@ -47,7 +49,7 @@ impl Temperament {
     /// One that stays for half a minute and is away for five seconds.
     pub const FLAPPING: Self = Self::Flapping { up: Duration::from_secs(30), down: Duration::from_secs(5) };
 
-    /// One of each kind.
+    /// One of each kind that can be talked to.
     pub const ALL: [Self; 7] =
         [Self::Honest, Self::SLOW, Self::Deaf, Self::Mute, Self::Zombie, Self::Cutting, Self::FLAPPING];
 
@@ -61,6 +63,7 @@ impl Temperament {
             Self::Zombie => "zombie",
             Self::Cutting => "cutting",
             Self::Flapping { .. } => "flapping",
+            Self::Down => "down",
         }
     }
 
@@ -69,7 +72,7 @@ impl Temperament {
         match self {
             Self::Honest | Self::Slow { .. } => Promise::Accepts,
             Self::Flapping { .. } => Promise::Perhaps,
-            Self::Deaf | Self::Mute | Self::Zombie | Self::Cutting => Promise::Never,
+            Self::Deaf | Self::Mute | Self::Zombie | Self::Cutting | Self::Down => Promise::Never,
         }
     }
 

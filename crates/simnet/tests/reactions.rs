@@ -1,20 +1,17 @@
-//! What makes litecoind hang up, refuse and accept, recorded; and the same done to a simulated node.
+//! What makes the daemons hang up, refuse and accept, recorded; and the same done to simulated nodes.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use common::{
-    CALLER, Stage, accepted, caller, getheaders, hung_up, recorded_headers, recording, sent, unhex, version,
-    words,
+    CALLER, DAEMONS, DASH, DOGECOIN, Daemon, LITECOIN, Stage, accepted, caller, getheaders, hung_up,
+    rejections, to_caller, unhex, version, words,
 };
-use serde_json::Value;
-use simnet::{ConnectionId, Door, Flaw, HangUp, Order, Temperament, Verdict};
+use simnet::{ConnectionId, HangUp, Order, Temperament};
 use wire::{BlockHash, Command, Encode, FrameHeader, Header, Message};
-
-const MAGIC: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
 
 /// Any header that connects to nothing.
 fn stray(number: u8) -> Header {
@@ -33,18 +30,19 @@ fn frame_of(magic: [u8; 4], command: &[u8; 12], length: usize, payload: &[u8]) -
 /// and a simulated node never dials).
 fn provoke(stage: &mut Stage, case: &str) -> Option<()> {
     const X: &[u8; 12] = b"x\0\0\0\0\0\0\0\0\0\0\0";
-    let shaken = |stage: &mut Stage| stage.shake_hands(70_016, 0x100_0409);
+    let (magic, own) = (stage.profile.magic(), version(stage.daemon.protocol, stage.daemon.services));
+    let shaken = |stage: &mut Stage| stage.shake_hands();
     let raw = |stage: &mut Stage, bytes: Vec<u8>| {
-        stage.shake_hands(70_016, 0x100_0409);
+        stage.shake_hands();
         stage.say_bytes(&bytes);
     };
     match case {
         "normal (control)" => shaken(stage),
-        "services=0 (inbound to node)" => stage.shake_hands(70_016, 0),
-        "services=NETWORK only" => stage.shake_hands(70_016, 1),
+        "services=0 (inbound to node)" => stage.shake_hands_with(0),
+        "services=NETWORK only" => stage.shake_hands_with(1),
         "ping before verack (after version)" => {
             stage.node.connect(CALLER, caller(), stage.now);
-            stage.say(version(70_016, 0x100_0409));
+            stage.say(own);
             stage.say(Message::Ping(1));
         }
         "ping before version" => {
@@ -53,7 +51,7 @@ fn provoke(stage: &mut Stage, case: &str) -> Option<()> {
         }
         "second version message" => {
             shaken(stage);
-            stage.say(version(70_016, 0x100_0409));
+            stage.say(own);
         }
         "second verack" => {
             shaken(stage);
@@ -69,16 +67,16 @@ fn provoke(stage: &mut Stage, case: &str) -> Option<()> {
         }
         "wrong magic" => raw(stage, frame_of([1, 2, 3, 4], X, 8, &[0; 8])),
         "bad checksum" => {
-            let mut bytes = frame_of(MAGIC, X, 8, &[0; 8]);
+            let mut bytes = frame_of(magic, X, 8, &[0; 8]);
             bytes[20] ^= 1;
             raw(stage, bytes);
         }
-        "announced length 40,000,000" => raw(stage, frame_of(MAGIC, X, 40_000_000, &[])),
-        "announced length 4,000,001" => raw(stage, frame_of(MAGIC, X, 4_000_001, &[])),
-        "unknown command" => raw(stage, frame_of(MAGIC, b"foobar\0\0\0\0\0\0", 5, b"hello")),
-        "undecodable block payload" => raw(stage, frame_of(MAGIC, Command::BLOCK.as_wire(), 2, &[1, 2])),
+        "announced length 40,000,000" => raw(stage, frame_of(magic, X, 40_000_000, &[])),
+        "announced length 4,000,001" => raw(stage, frame_of(magic, X, 4_000_001, &[])),
+        "unknown command" => raw(stage, frame_of(magic, b"foobar\0\0\0\0\0\0", 5, b"hello")),
+        "undecodable block payload" => raw(stage, frame_of(magic, Command::BLOCK.as_wire(), 2, &[1, 2])),
         "undecodable headers payload" => {
-            raw(stage, frame_of(MAGIC, Command::HEADERS.as_wire(), 3, &[5, 1, 2]));
+            raw(stage, frame_of(magic, Command::HEADERS.as_wire(), 3, &[5, 1, 2]));
         }
         "inv with 50001 entries" => {
             let mut payload = BytesMut::new();
@@ -87,7 +85,7 @@ fn provoke(stage: &mut Stage, case: &str) -> Option<()> {
                 payload.put_u32_le(2);
                 payload.put_slice(&[1; 32]);
             });
-            raw(stage, frame_of(MAGIC, Command::INV.as_wire(), payload.len(), &payload));
+            raw(stage, frame_of(magic, Command::INV.as_wire(), payload.len(), &payload));
         }
         "one unconnecting header" => {
             shaken(stage);
@@ -103,9 +101,10 @@ fn provoke(stage: &mut Stage, case: &str) -> Option<()> {
         }
         "our version carries a nonce that the node itself uses (self-connect)" => {
             shaken(stage);
-            // The first number that the stage's node drew: the nonce of its version.
-            let Message::Version(mut own) = version(70_016, 0x100_0409) else { unreachable!() };
-            own.details.as_mut().unwrap().nonce = 1;
+            // The first number that the stage's node drew, or the second if the first was for its whims: the nonce of
+            // its version.
+            let Message::Version(mut own) = own else { unreachable!() };
+            own.details.as_mut().unwrap().nonce = stage.profile.stall.map_or(1, |_| 2);
             stage.node.connect(ConnectionId(2), caller(), stage.now);
             stage.node.handle(ConnectionId(2), Message::Version(own), stage.now);
         }
@@ -116,11 +115,18 @@ fn provoke(stage: &mut Stage, case: &str) -> Option<()> {
 
 #[test]
 fn a_node_hangs_up_where_the_daemon_did_and_nowhere_else() {
-    let recording = recording("disconnect_cases.json");
+    for daemon in DAEMONS {
+        let seen = provoke_each(daemon);
+        assert!(seen >= 20, "{seen}");
+    }
+}
+
+fn provoke_each(daemon: Daemon) -> usize {
+    let recording = daemon.recording("disconnect_cases.json");
     let mut seen = 0;
     for case in recording["cases"].as_array().unwrap() {
         let name = case["case"].as_str().unwrap();
-        let mut stage = Stage::with_history(Temperament::Honest, 3);
+        let mut stage = daemon.with_history(Temperament::Honest, 3);
         let mut outputs = Vec::new();
         if provoke(&mut stage, name).is_none() {
             let about_versions = name.starts_with("protocol version");
@@ -129,15 +135,22 @@ fn a_node_hangs_up_where_the_daemon_did_and_nowhere_else() {
         }
         outputs.extend(stage.settle());
         let recorded = case["node_disconnected"].as_bool().unwrap();
-        assert_eq!(hung_up(&outputs).is_some(), recorded, "{name}: {outputs:?}");
+        assert_eq!(hung_up(&outputs).is_some(), recorded, "{}: {name}: {outputs:?}", daemon.folder);
+        assert_eq!(rejections(words(&outputs)), rejections(to_caller(&case["messages"])), "{name}");
         seen += 1;
     }
-    assert!(seen >= 20, "{seen}");
+    seen
 }
 
 #[test]
 fn every_header_that_does_not_connect_is_asked_about() {
-    let mut stage = Stage::ready(Temperament::Honest);
+    for daemon in DAEMONS {
+        ask_about_strays(daemon);
+    }
+}
+
+fn ask_about_strays(daemon: Daemon) {
+    let mut stage = daemon.ready(Temperament::Honest);
     provoke_strays(&mut stage, 15);
     let outputs = stage.settle();
     assert_eq!(words(&outputs), vec!["getheaders"; 15], "as recorded in \"15 unconnecting headers\"");
@@ -151,83 +164,9 @@ fn provoke_strays(stage: &mut Stage, count: u8) {
     (0..count).for_each(|number| stage.say(Message::Headers(vec![stray(number)])));
 }
 
-/// The recorder's way of spoiling a block, in relay_invalid_blocks.json.
-fn spoiled(stage: &mut Stage, case: &str) -> Option<Bytes> {
-    let flawed = |stage: &mut Stage, flaw| stage.block(&Order { flaw: Some(flaw), ..Order::default() }).bytes;
-    Some(match case {
-        "bad merkle root (a coinbase byte flipped, header untouched)" => flawed(stage, Flaw::BadMerkleRoot),
-        "proof of work above the target (nonce changed)" => flawed(stage, Flaw::HighHash),
-        "coinbase pays too much (merkle root and pow redone)" => flawed(stage, Flaw::BadCoinbaseAmount),
-        "unknown parent (random prev hash, valid pow)" => flawed(stage, Flaw::UnknownParent),
-        "time 4 h in the future" => flawed(stage, Flaw::TimeTooNew),
-        "time too old" => flawed(stage, Flaw::TimeTooOld),
-        "block version 1" => flawed(stage, Flaw::BadVersion),
-        "10 extra zero bytes behind the block" => flawed(stage, Flaw::TrailingBytes),
-        "block cut 10 bytes short" => {
-            let whole = stage.block(&Order::default()).bytes;
-            whole.slice(..whole.len() - 10)
-        }
-        "wrong nBits" => {
-            let block = stage.block(&Order::default());
-            let mut bytes = block.bytes.to_vec();
-            // The recorder's bits, 1f7fffff, and a nonce that does not help.
-            bytes[75] = 0x1f;
-            while stage.profile.chain.check_work(&Header::new(*bytes.first_chunk().unwrap())).is_ok() {
-                bytes[76] += 1;
-            }
-            bytes.into()
-        }
-        _ => return None,
-    })
-}
-
-#[test]
-fn bad_blocks_over_p2p_are_met_as_recorded() {
-    let recording = recording("relay_invalid_blocks.json");
-    let mut seen = 0;
-    for case in recording["cases"].as_array().unwrap() {
-        let (name, via) = (case["case"].as_str().unwrap(), case["via"].as_str().unwrap());
-        let mut stage = Stage::ready(Temperament::Honest);
-        let block = spoiled(&mut stage, name).unwrap_or_else(|| panic!("{name}: how?"));
-        if via.contains("headers message") {
-            stage.say(Message::Headers(vec![Header::new(*block.first_chunk().unwrap())]));
-        } else {
-            stage.say(Message::Block(block.clone()));
-        }
-        stage.say(Message::Ping(5));
-        let outputs = stage.settle();
-        let context = format!("{name}, {via}: {outputs:?}");
-        assert_eq!(hung_up(&outputs).is_some(), case["disconnected"].as_bool().unwrap(), "{context}");
-        assert_eq!(!accepted(&outputs).is_empty(), case["tip_moved"].as_bool().unwrap(), "{context}");
-        assert_eq!(sent(&outputs).contains(&&Message::Pong(5)), !case["pong_ms"].is_null(), "{context}");
-        let asked = to_sender(case).iter().any(|line| line.starts_with("getheaders"));
-        assert_eq!(words(&outputs).contains(&"getheaders".into()), asked, "{context}");
-        // What `submitblock` said to the same bytes afterwards.
-        if let Some(body) = case["submitblock_same_bytes"]["body"].as_str() {
-            let reply: Value = serde_json::from_str(body).unwrap();
-            let verdict = stage.node.submit(&block, stage.now);
-            let said = match verdict {
-                Verdict::Undecodable => None,
-                verdict => Some(verdict.word().map_or(Value::Null, Value::from)),
-            };
-            let expected = reply["error"].is_null().then(|| reply["result"].clone());
-            assert_eq!(said, expected, "{context}");
-        }
-        seen += 1;
-    }
-    assert!(seen >= 25, "{seen}");
-}
-
-/// The node's lines to the sender in a relay case, without times.
-fn to_sender(case: &Value) -> Vec<String> {
-    let lines = case["to_sender"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
-    lines.filter_map(|line| line.split_once("<- ")).map(|(_, said)| said.to_owned()).collect()
-}
-
 #[test]
 fn recorded_blocks_are_accepted_on_the_recorded_chain() {
-    let headers = recorded_headers();
-    let files = [
+    let litecoin = [
         "block_coinbase_only.json",
         "block_20tx_segwit.json",
         "block_mweb_activation_432_pegin.json",
@@ -235,14 +174,36 @@ fn recorded_blocks_are_accepted_on_the_recorded_chain() {
         "block_mweb_pegin2.json",
         "block_mweb_transfer_pegout.json",
     ];
+    let dash = [
+        "block_coinbase_only.json",
+        "block_20tx_pre_dip3.json",
+        "block_dip3_first_432.json",
+        "block_dip3_433.json",
+        "block_with_quorum_commitment_type6.json",
+        "block_20tx_dip3.json",
+    ];
+    let dogecoin = [
+        "block_coinbase_only.json",
+        "block_20tx.json",
+        "block_auxpow_simple.json",
+        "block_auxpow_tree8_parent5tx.json",
+        "block_auxpow_by_node.json",
+    ];
+    accept_recorded(DOGECOIN, &dogecoin);
+    accept_recorded(LITECOIN, &litecoin);
+    accept_recorded(DASH, &dash);
+}
+
+fn accept_recorded(daemon: Daemon, files: &[&str]) {
+    let headers = daemon.recorded_headers();
     for file in files {
-        let recording = recording(file);
+        let recording = daemon.recording(file);
         let height = recording["height"].as_u64().unwrap() as usize;
         let hash: BlockHash = recording["hash"].as_str().unwrap().parse().unwrap();
-        let mut stage = Stage::with(Temperament::Honest, common::Counting::default());
+        let mut stage = daemon.stage(Temperament::Honest);
         stage.now = Duration::from_secs(3600);
         stage.node.chain_mut().adopt(&headers[..height - 1]);
-        stage.shake_hands(70_016, 0x100_0409);
+        stage.shake_hands();
         stage.say(Message::Block(unhex(&recording["block_hex"])));
         let outputs = stage.settle();
         assert_eq!(accepted(&outputs), [hash], "{file}: {outputs:?}");
@@ -253,28 +214,6 @@ fn recorded_blocks_are_accepted_on_the_recorded_chain() {
             "{file}: served as it came"
         );
     }
-}
-
-#[test]
-fn stripped_forms_of_a_recorded_block_are_refused_without_spoiling_the_whole_one() {
-    let recording = recording("block_mweb_432_three_serializations.json");
-    let headers = recorded_headers();
-    for form in ["MSG_BLOCK_0x00000002", "MSG_WITNESS_BLOCK_0x40000002"] {
-        let mut stage = Stage::with(Temperament::Honest, common::Counting::default());
-        stage.now = Duration::from_secs(3600);
-        stage.node.chain_mut().adopt(&headers[..431]);
-        stage.shake_hands(70_016, 0x100_0409);
-        stage.say(Message::Block(unhex(&recording[form]).clone()));
-        assert_eq!(hung_up(&stage.settle()), Some(HangUp::Misbehaving), "{form}");
-        let whole = unhex(&recording["MSG_MWEB_BLOCK_0x60000002"]);
-        assert!(stage.node.submit(&whole, stage.now).is_connected(), "{form}: it has the same name");
-    }
-    // What the daemon says by RPC to a block without its MWEB part (rpc_replies.json, submitblock_without_mweb_part).
-    let mut stage = Stage::with(Temperament::Honest, common::Counting::default());
-    stage.node.chain_mut().adopt(&headers[..431]);
-    let block = unhex(&recording["MSG_WITNESS_BLOCK_0x40000002"]);
-    let verdict = stage.node.chain_mut().accept(&block, Door::Rpc, Duration::from_secs(3600));
-    assert_eq!(verdict, Verdict::Refused("mweb-missing".into()));
 }
 
 #[test]
@@ -289,26 +228,18 @@ fn whoever_does_not_shake_hands_or_answer_pings_is_dropped_in_the_end() {
     assert_eq!(hung_up(&stage.wait(Duration::from_secs(3 * 60))), Some(HangUp::PongTimeout));
 }
 
-#[test]
-fn ten_orphans_end_a_connection_and_nine_do_not() {
-    let mut stage = Stage::ready(Temperament::Honest);
-    for count in 1..=10 {
-        let orphan = stage.block(&Order { size: 0, flaw: Some(Flaw::UnknownParent) });
-        stage.say(Message::Block(orphan.bytes));
-        assert_eq!(hung_up(&stage.settle()).is_some(), count == 10, "{count}");
-    }
-}
-
 /// What a node says and does must not depend on how TCP cuts the stream.
 #[test]
 fn a_stream_may_be_cut_anywhere() {
-    let mut reference = None;
-    for size in [1, 7, 24, 1460, 1_000_000] {
-        let mut stage = Stage::with_history(Temperament::Honest, 3);
+    let mut reference = std::collections::HashMap::new();
+    for (daemon, size) in
+        DAEMONS.iter().flat_map(|daemon| [1, 7, 24, 1460, 1_000_000].map(|size| (daemon, size)))
+    {
+        let mut stage = daemon.with_history(Temperament::Honest, 3);
         let block = stage.block(&Order::default());
         stage.node.connect(CALLER, caller(), stage.now);
         let messages = [
-            version(70_016, 0x100_0409),
+            version(daemon.protocol, daemon.services),
             Message::Verack,
             Message::Block(block.bytes.clone()),
             getheaders(block.parent),
@@ -319,7 +250,8 @@ fn a_stream_may_be_cut_anywhere() {
         stream.chunks(size).for_each(|chunk| stage.say_bytes(chunk));
         let outputs = stage.settle();
         assert_eq!(accepted(&outputs), [block.hash], "in pieces of {size}");
-        assert_eq!(reference.get_or_insert(outputs.clone()), &outputs, "in pieces of {size}");
+        let reference = reference.entry(daemon.folder).or_insert(outputs.clone());
+        assert_eq!(reference, &outputs, "in pieces of {size}");
     }
 }
 
@@ -329,21 +261,23 @@ proptest::proptest! {
         noise: Vec<u8>,
         command in proptest::sample::select(vec![
             "version", "verack", "inv", "getdata", "getheaders", "headers", "block", "cmpctblock", "getblocktxn",
-            "blocktxn", "sendcmpct", "ping", "pong", "getaddr", "addr", "notfound", "reject", "foobar",
+            "blocktxn", "sendcmpct", "ping", "pong", "getaddr", "addr", "notfound", "reject", "foobar", "clsig",
         ]),
         shaken: bool,
+        daemon in proptest::sample::select(vec![LITECOIN.folder, DASH.folder, DOGECOIN.folder]),
         temperament in proptest::sample::select(Temperament::ALL.to_vec()),
     ) {
-        let mut stage = Stage::with_history(temperament, 3);
+        let daemon = DAEMONS.into_iter().find(|other| other.folder == daemon).unwrap();
+        let mut stage = daemon.with_history(temperament, 3);
         stage.node.connect(CALLER, caller(), stage.now);
         if shaken {
-            stage.say(version(70_016, 0x100_0409));
+            stage.say(version(daemon.protocol, daemon.services));
             stage.say(Message::Verack);
         }
         let mut name = [0; 12];
         name[..command.len()].copy_from_slice(command.as_bytes());
         let tip = stage.node.chain().tip();
-        stage.say_bytes(&frame_of(MAGIC, &name, noise.len(), &noise));
+        stage.say_bytes(&frame_of(stage.profile.magic(), &name, noise.len(), &noise));
         stage.say_bytes(&noise);
         stage.wait(Duration::from_secs(300));
         proptest::prop_assert_eq!(stage.node.chain().tip(), tip);

@@ -1,14 +1,13 @@
-//! Recorded RPC replies of litecoind against those of a simulated node.
+//! Recorded RPC replies of the daemons against those of simulated nodes.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
 use std::time::Duration;
 
-use common::{CALLER, Stage, caller, recording, version};
+use common::{CALLER, DAEMONS, DOGECOIN, Daemon, LITECOIN, Stage, caller};
 use serde_json::{Value, json};
 use simnet::{Flaw, Minted, Order, Temperament, rpc::respond};
-use wire::Message;
 
 /// What the daemon says and a simulated node does not know: MWEB, the mempool and the last block it made, the states of
 /// soft forks, the caller's own idea of the daemon's address.
@@ -16,17 +15,20 @@ const NOT_SIMULATED: [&str; 6] =
     ["mweb", "currentblockmwebweight", "addrlocal", "bip9", "softforks", "bytessent_per_msg"];
 
 /// A node with a peer and some blocks.
-fn stage() -> Stage {
-    let mut stage = Stage::with_history(Temperament::Honest, 4);
-    stage.node.connect(CALLER, caller(), stage.now);
-    stage.say(version(70_016, 0x100_0409));
-    stage.say(Message::Verack);
+fn stage_of(daemon: Daemon) -> Stage {
+    let mut stage = daemon.with_history(Temperament::Honest, 4);
+    stage.shake_hands();
+    stage.now -= Duration::from_millis(100);
     for _ in 0..2 {
         let block = stage.block(&Order::default());
         stage.node.submit(&block.bytes, stage.now);
     }
     stage.settle();
     stage
+}
+
+fn stage() -> Stage {
+    stage_of(LITECOIN)
 }
 
 fn ask(stage: &mut Stage, body: &str) -> (u64, Value) {
@@ -65,7 +67,6 @@ fn assert_shape(found: &Value, recorded: &Value, at: &str) {
 
 #[test]
 fn results_have_the_recorded_shape() {
-    let recording = recording("rpc_replies.json");
     let methods = [
         "getpeerinfo",
         "getblockchaininfo",
@@ -77,19 +78,18 @@ fn results_have_the_recorded_shape() {
         "getconnectioncount",
         "getblocktemplate",
     ];
-    for method in methods {
-        let mut stage = stage();
-        let recorded = &recording["replies"][method];
+    for (daemon, method) in DAEMONS.iter().flat_map(|daemon| methods.map(|method| (daemon, method))) {
+        let mut stage = stage_of(*daemon);
+        let recorded = &daemon.recording("rpc_replies.json")["replies"][method];
         let (status, reply) = call(&mut stage, method, &recorded["request"]["params"]);
         assert_eq!(status, recorded["http_status"], "{method}: {reply}");
-        assert_shape(&reply, &recorded["json"], method);
+        assert_shape(&reply, &recorded["json"], &format!("{} {method}", daemon.folder));
     }
 }
 
 #[test]
 fn errors_are_the_recorded_ones_word_for_word() {
-    let recording = recording("rpc_replies.json");
-    let names = [
+    let common = [
         "method_not_found",
         "bad_json",
         "empty_body",
@@ -100,13 +100,17 @@ fn errors_are_the_recorded_ones_word_for_word() {
         "submitblock_empty",
         "submitblock_header_only",
         "submitblock_block_cut_10_bytes_short",
+    ];
+    let litecoin = [
         "getblocktemplate_rules_segwit_only",
         "getblocktemplate_no_params",
         "getblocktemplate_not_connected",
     ];
-    for name in names {
-        let recorded = &recording["replies"][name];
-        let mut stage = stage();
+    let all = DAEMONS.iter().flat_map(|daemon| common.map(|name| (*daemon, name)));
+    let alone = [(DOGECOIN, "getblocktemplate_not_connected")];
+    for (daemon, name) in all.chain(litecoin.map(|name| (LITECOIN, name))).chain(alone) {
+        let recorded = &daemon.recording("rpc_replies.json")["replies"][name];
+        let mut stage = stage_of(daemon);
         if name == "getblocktemplate_not_connected" {
             stage.node.disconnect(CALLER, stage.now);
         }
@@ -125,9 +129,11 @@ fn errors_are_the_recorded_ones_word_for_word() {
 
 #[test]
 fn a_batch_and_other_versions_of_json_rpc_are_answered_as_recorded() {
-    let recording = recording("rpc_replies.json");
-    let mut stage = stage();
-    for name in ["batch", "jsonrpc_2_0"] {
+    for (daemon, name) in
+        DAEMONS.iter().flat_map(|daemon| ["batch", "jsonrpc_2_0"].map(|name| (daemon, name)))
+    {
+        let mut stage = stage_of(*daemon);
+        let recording = daemon.recording("rpc_replies.json");
         let recorded = &recording["replies"][name];
         let (status, mut reply) = ask(&mut stage, recorded["request"]["raw_body"].as_str().unwrap());
         assert_eq!(status, 200, "{name}");
@@ -136,7 +142,7 @@ fn a_batch_and_other_versions_of_json_rpc_are_answered_as_recorded() {
             Value::Array(replies) => (&mut replies[0]["result"], &recorded["json"][0]["result"]),
             reply => (&mut reply["result"], &recorded["json"]["result"]),
         };
-        assert_eq!(*result, json!(6));
+        assert_eq!(*result, json!(stage.node.chain().height()));
         *result = height.clone();
         assert_eq!(reply, recorded["json"], "{name}");
     }
@@ -144,17 +150,23 @@ fn a_batch_and_other_versions_of_json_rpc_are_answered_as_recorded() {
 
 #[test]
 fn a_starting_node_says_so_to_everything_and_then_answers() {
-    let recording = recording("rpc_replies.json");
+    DAEMONS.into_iter().for_each(start_up);
+}
+
+fn start_up(daemon: Daemon) {
+    let recording = daemon.recording("rpc_replies.json");
     let recorded = recording["replies"]["warmup_sequence"]["answers"].as_array().unwrap();
     let starting = recorded.iter().find(|answer| answer["http_status"] == 500).unwrap();
-    let mut stage = stage();
-    stage.node.set_warm_up(Some("Loading block index...".into()));
+    let said: Value = serde_json::from_str(starting["body"].as_str().unwrap()).unwrap();
+    let mut stage = stage_of(daemon);
+    stage.node.set_warm_up(Some(said["error"]["message"].as_str().unwrap().into()));
     let body = r#"{"jsonrpc":"1.0","id":"x","method":"getblockcount","params":[]}"#;
     let reply = respond(&mut stage.node, body.as_bytes(), stage.now);
     assert_eq!((reply.status, reply.body.as_str()), (500, starting["body"].as_str().unwrap()));
     stage.node.set_warm_up(None);
     let reply = respond(&mut stage.node, body.as_bytes(), stage.now);
-    assert_eq!((reply.status, reply.body.as_str()), (200, "{\"result\":6,\"error\":null,\"id\":\"x\"}\n"));
+    let height = format!("{{\"result\":{},\"error\":null,\"id\":\"x\"}}\n", stage.node.chain().height());
+    assert_eq!((reply.status, reply.body), (200, height));
 }
 
 fn submit(stage: &mut Stage, block: &Minted) -> Value {
@@ -165,7 +177,12 @@ fn submit(stage: &mut Stage, block: &Minted) -> Value {
 
 #[test]
 fn submitted_blocks_get_the_recorded_verdicts() {
-    let recording = recording("rpc_replies.json");
+    DAEMONS.into_iter().for_each(submit_each);
+}
+
+fn submit_each(daemon: Daemon) {
+    let recording = daemon.recording("rpc_replies.json");
+    let stage = || stage_of(daemon);
     let verdict = |name: &str| {
         let reply = &recording["replies"][name];
         assert_eq!(reply["http_status"], 200, "{name}");
@@ -187,6 +204,12 @@ fn submitted_blocks_get_the_recorded_verdicts() {
         if flaw == Flaw::BadCoinbaseAmount {
             assert_eq!(submit(&mut stage, &block), verdict("submitblock_coinbase_pays_too_much_again"));
         }
+    }
+    if daemon.folder == "dogecoin" {
+        let name = "submitblock_auxpow__parent_coinbase_commits_to_another_hash";
+        let mut stage = stage();
+        let block = stage.block(&Order { flaw: Some(Flaw::BrokenCommitment), ..Order::default() });
+        assert_eq!(submit(&mut stage, &block), verdict(name));
     }
 
     let mut stage = stage();
@@ -251,7 +274,7 @@ fn a_template_leads_to_a_block_with_the_commitment_that_it_gives() {
 
     stage.node.set_initial_download(true);
     let (status, reply) = call(&mut stage, "getblocktemplate", &json!([{"rules": ["mweb", "segwit"]}]));
-    let recorded = &recording("ibd_behaviour.json")["getblocktemplate_one_peer"];
+    let recorded = &LITECOIN.recording("ibd_behaviour.json")["getblocktemplate_one_peer"];
     assert_eq!((json!(status), reply), (recorded["http"].clone(), recorded["body"].clone()));
 }
 
@@ -285,13 +308,21 @@ fn no_body_makes_a_node_panic() {
         let (status, _) = ask(&mut stage, body);
         assert!([200, 400, 404, 500].contains(&status), "{body}: {status}");
     }
+    let params = [json!([]), json!([null]), json!([-1]), json!(["zz"]), json!([{}]), json!({}), json!("x")];
     for method in ["getblockheader", "getblock", "getblockhash", "submitblock", "getblocktemplate"] {
-        for params in
-            [json!([]), json!([null]), json!([-1]), json!(["zz"]), json!([{}]), json!({}), json!("x")]
-        {
-            let (status, _) = call(&mut stage, method, &params);
+        for params in &params {
+            let (status, _) = call(&mut stage, method, params);
             assert_eq!(status, 500, "{method} {params}");
         }
+    }
+    let mut dogecoin = stage_of(DOGECOIN);
+    let pairs = [json!([null, null]), json!(["zz", "zz"]), json!([0, {}]), json!(["", ""])];
+    for (method, params) in ["createauxblock", "submitauxblock", "submitblock", "getblock"]
+        .iter()
+        .flat_map(|method| params.iter().chain(&pairs).map(move |params| (method, params)))
+    {
+        let (status, _) = call(&mut dogecoin, method, params);
+        assert_eq!(status, 500, "{method} {params}");
     }
     assert_eq!(stage.now, Duration::from_millis(100));
 }

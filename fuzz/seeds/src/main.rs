@@ -31,8 +31,11 @@ fn asking() -> Vec<u8> {
     [&[13, 37, 0, 1, 2, 0, 0, 0][..], &[7; 32], &[19, 34, 0], &[7; 32], &[1, 0]].concat()
 }
 
-/// An input for `litecoin_block` whose merkle root is written anew.
+/// An input for a chain's blocks whose merkle root is written anew.
 const MEND: u8 = 0x80;
+
+/// The chains whose blocks have a target of their own.
+const BLOCK_TARGETS: [(&str, &str); 2] = [("litecoin", "litecoin_block"), ("dash", "dash_block")];
 
 /// Where the seeds go.
 struct Seeds {
@@ -66,8 +69,9 @@ fn main() -> Result<()> {
             let recording: Value = serde_json::from_str(&fs::read_to_string(&path)?)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             transcript(&mut seeds, &name, &recording)?;
-            if name.contains("litecoin") {
-                blocks(&mut seeds, &name, &recording)?;
+            // A chain's name is the folder's, or part of the file's.
+            for (_, target) in BLOCK_TARGETS.iter().filter(|(chain, _)| name.contains(chain)) {
+                blocks(&mut seeds, target, &name, &recording)?;
             }
         }
     }
@@ -127,7 +131,7 @@ fn transcript(seeds: &mut Seeds, name: &str, recording: &Value) -> Result<()> {
 }
 
 /// Every block of a recording, by whatever name it goes there.
-fn blocks(seeds: &mut Seeds, name: &str, recording: &Value) -> Result<()> {
+fn blocks(seeds: &mut Seeds, target: &str, name: &str, recording: &Value) -> Result<()> {
     let Some(fields) = recording.as_object() else { return Ok(()) };
     let network = match name {
         name if name.contains("mainnet_") => 0,
@@ -139,7 +143,7 @@ fn blocks(seeds: &mut Seeds, name: &str, recording: &Value) -> Result<()> {
         if let Some(hex) = value.as_str().filter(|_| is_block) {
             let block = unhex(hex)?;
             for mode in [network, network | MEND] {
-                seeds.write("litecoin_block", &format!("{name}-{key}-{mode}"), &[&[mode], &block])?;
+                seeds.write(target, &format!("{name}-{key}-{mode}"), &[&[mode], &block])?;
             }
         }
     }

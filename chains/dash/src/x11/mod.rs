@@ -24,7 +24,7 @@
 //!
 //! # Speed
 //!
-//! A hash takes about 15 µs on one core of a server (more than 60,000 a second; `tests/x11_speed.rs` measures it). No
+//! A hash takes about 15 µs on one core of a server (`./tests/figures x11` measures it; 40,000 a second are wanted). No
 //! stage is constant in time: all that is hashed is public.
 
 mod aes;

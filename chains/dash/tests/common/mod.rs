@@ -62,13 +62,24 @@ pub(crate) fn time_of(block: &[u8]) -> u32 {
 
 /// Every recorded Dash block.
 pub(crate) fn blocks() -> Vec<Recorded> {
-    const FILES: [(&str, Network, &str); 7] = [
+    const FILES: [(&str, Network, &str); 10] = [
         ("../../tests/fixtures/dash/block_coinbase_only.json", Network::Regtest, "block_hex"),
         ("../../tests/fixtures/dash/block_20tx_pre_dip3.json", Network::Regtest, "block_hex"),
         ("../../tests/fixtures/dash/block_dip3_first_432.json", Network::Regtest, "block_hex"),
         ("../../tests/fixtures/dash/block_dip3_433.json", Network::Regtest, "block_hex"),
         ("../../tests/fixtures/dash/block_with_quorum_commitment_type6.json", Network::Regtest, "block_hex"),
         ("../../tests/fixtures/dash/block_20tx_dip3.json", Network::Regtest, "block_hex"),
+        ("../../tests/fixtures/dash/block_with_chainlock_in_coinbase.json", Network::Regtest, "block_hex"),
+        (
+            "../../tests/fixtures/dash/block_with_masternode_registration_441.json",
+            Network::Regtest,
+            "block_hex",
+        ),
+        (
+            "../../tests/fixtures/dash/block_with_quorum_commitment_of_a_real_quorum.json",
+            Network::Regtest,
+            "block_hex",
+        ),
         ("tests/vectors/mainnet_844898.json", Network::Mainnet, "block"),
     ];
     FILES

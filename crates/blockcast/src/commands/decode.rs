@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use chain::{Chain, IndexedBlock, transaction};
 use engine::rules;
-use wire::{Header, Reader};
+use wire::{Dialect, Header, Reader};
 
 use crate::cli::Decode;
 use crate::view::Style;
@@ -47,7 +47,7 @@ fn decode(chain: &dyn Chain, block: &Bytes, now: u32) -> Decoded {
             height: canonical.height,
             transactions: canonical.transactions.len(),
             size: canonical.bytes.len(),
-            weight: weight(canonical),
+            weight: weight(canonical, chain.dialect()),
             // One byte says only that there is none.
             tail: canonical.tail().len(),
             differs: canonical.bytes != block,
@@ -57,9 +57,15 @@ fn decode(chain: &dyn Chain, block: &Bytes, now: u32) -> Decoded {
     }
 }
 
+/// By this inventory type a block is asked for with its witnesses (BIP144).
+const WITNESS_BLOCK: u32 = 0x4000_0002;
+
 /// The weight by BIP141: four times what is hashed into a txid, once the witnesses. What a chain adds of its own
-/// (Litecoin's HogEx has a byte of it) counts for nothing.
-fn weight(block: &IndexedBlock) -> Option<usize> {
+/// (Litecoin's HogEx has a byte of it) counts for nothing. A chain without witnesses has no weights.
+fn weight(block: &IndexedBlock, dialect: &dyn Dialect) -> Option<usize> {
+    if !dialect.inv_types().asks_for_block(WITNESS_BLOCK) {
+        return None;
+    }
     let count = if block.transactions.len() < 0xfd { 1 } else { 3 };
     let header = Header::LEN + block.header.extension().len();
     let mut weight = 4 * (header + count);
@@ -94,9 +100,9 @@ mod tests {
         (bytes.into(), json)
     }
 
-    fn decode_as(network: Network, block: &Bytes) -> Decoded {
-        let decoded = decode(&*rules::rules("litecoin", network).unwrap(), block, u32::MAX);
-        Decoded { chain: "litecoin".into(), network: network.to_string(), ..decoded }
+    fn decode_as(chain: &str, network: Network, block: &Bytes) -> Decoded {
+        let decoded = decode(&*rules::rules(chain, network).unwrap(), block, u32::MAX);
+        Decoded { chain: chain.into(), network: network.to_string(), ..decoded }
     }
 
     #[test]
@@ -104,7 +110,7 @@ mod tests {
         for file in ["block_mweb_hogex_only", "block_mweb_pegin2", "block_mweb_activation_432_pegin"] {
             let (block, json) = recording(&format!("litecoin/{file}.json"));
             let told = &json["block_verbose2"];
-            let decoded = decode_as(Network::Regtest, &block);
+            let decoded = decode_as("litecoin", Network::Regtest, &block);
             assert_eq!(decoded.hash.as_deref(), told["hash"].as_str(), "{file}");
             assert_eq!(decoded.bits.as_deref(), told["bits"].as_str(), "{file}");
             assert_eq!(decoded.merkle_root.as_deref(), told["merkleroot"].as_str(), "{file}");
@@ -136,14 +142,14 @@ SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
   tail         168 bytes behind the transactions
   peers get    the bytes as they are
 ";
-        assert_eq!(decode_as(Network::Regtest, &block).render(Style::default()), expected);
+        assert_eq!(decode_as("litecoin", Network::Regtest, &block).render(Style::default()), expected);
     }
 
     #[test]
     fn trailing_bytes_are_a_warning_and_peers_get_other_bytes() {
         let (block, _) = recording("litecoin/block_mweb_hogex_only.json");
         let longer: Bytes = [&block[..], b"xyz"].concat().into();
-        let decoded = decode_as(Network::Regtest, &longer);
+        let decoded = decode_as("litecoin", Network::Regtest, &longer);
         assert!(decoded.sound);
         let canonical = decoded.canonical.as_ref().unwrap();
         assert!(canonical.differs && canonical.size == block.len() && decoded.size == block.len() + 3);
@@ -154,10 +160,103 @@ SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
 
     #[test]
     fn what_is_no_block_has_nothing_but_a_finding() {
-        let decoded = decode_as(Network::Mainnet, &Bytes::from_static(b"not a block"));
+        let decoded = decode_as("litecoin", Network::Mainnet, &Bytes::from_static(b"not a block"));
         assert!(!decoded.sound && decoded.hash.is_none() && decoded.canonical.is_none());
         let page = decoded.render(Style::default());
         assert!(page.starts_with("UNREADABLE  no block header\n"), "{page}");
         assert!(page.contains("error    decode-failed\n"), "{page}");
+    }
+    /// A Dash block of height 433, and its only transaction.
+    fn dash_433() -> (Bytes, Bytes) {
+        let (block, _) = recording("dash/block_dip3_433.json");
+        let coinbase = block.slice(81..);
+        (block, coinbase)
+    }
+
+    #[test]
+    fn recorded_dash_blocks_have_the_height_and_the_name_that_their_node_told_and_no_weight() {
+        for file in [
+            "block_coinbase_only",
+            "block_20tx_pre_dip3",
+            "block_dip3_first_432",
+            "block_dip3_433",
+            "block_with_quorum_commitment_type6",
+            "block_20tx_dip3",
+        ] {
+            let (block, told) = recording(&format!("dash/{file}.json"));
+            let decoded = decode_as("dash", Network::Regtest, &block);
+            assert!(decoded.sound && decoded.findings.is_empty(), "{file}");
+            assert_eq!(decoded.hash.as_deref(), told["hash"].as_str(), "{file}");
+            assert_eq!(decoded.parent.as_deref(), told["previousblockhash"].as_str(), "{file}");
+            assert_eq!(decoded.merkle_root.as_deref(), told["merkleroot"].as_str(), "{file}");
+            assert_eq!(decoded.bits.as_deref(), told["bits"].as_str(), "{file}");
+            assert_eq!(Some(decoded.size as u64), told["size"].as_u64(), "{file}");
+            let canonical = decoded.canonical.unwrap();
+            assert_eq!(canonical.height.map(u64::from), told["height"].as_u64(), "{file}");
+            assert_eq!(canonical.transactions, told["txids"].as_array().unwrap().len(), "{file}");
+            assert_eq!((canonical.weight, canonical.tail, canonical.differs), (None, 0, false), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_sound_dash_block_is_laid_out_like_this() {
+        let (block, _) = dash_433();
+        let expected = "\
+SOUND  22318ad178d2308904ec061e817291f61590be32c5446d3ca7e7f053f8023ca7
+  As far as the block alone can tell, a peer would take it.
+
+  chain        dash regtest
+  height       433, by its coinbase
+  parent       3b1e9a147e7939b8f45cf9202166dcf67e0c9c7a03cd47de73ddd0d69a89459d
+  merkle root  16576f75e77adb681d9d0d71e0ace9c7aa09a661fdd0f5cc0799af002b789796
+  time         2026-11-20 11:31:23 UTC (1795174283)
+  bits         207fffff
+  nonce        0
+  version      0x20000000
+  transactions 1
+  size         351 bytes
+  peers get    the bytes as they are
+";
+        assert_eq!(decode_as("dash", Network::Regtest, &block).render(Style::default()), expected);
+    }
+
+    /// As a pool might hand them in that has not learnt what changed with DIP3. The root in the header is that of the
+    /// transactions before the change, which is named as well.
+    #[test]
+    fn what_is_wrong_with_a_dash_transaction_is_named_with_what_was_expected_and_found() {
+        let (recorded, coinbase) = dash_433();
+        let block = |transactions: &[&[u8]]| -> Bytes {
+            [&recorded[..80], &[transactions.len() as u8], &transactions.concat()].concat().into()
+        };
+        let spent = [&[7; 32][..], &[0; 4], &[0], &[0xff; 4]].concat();
+        let nothing = [&[0; 32][..], &[0xff; 4]].concat();
+        let paid = [&[1][..], &[0; 8], &[1, 0x51]].concat();
+        // Version 2 without a type, and the height (433) in the script.
+        let old = [&[2, 0, 0, 0, 1][..], &nothing, &[3, 2, 0xb1, 1], &[0xff; 4], &paid, &[0; 4]].concat();
+        // Version 3 of type 1, a masternode's registration, whose payload has no bytes.
+        let bare = [&[3, 0, 1, 0, 1][..], &spent, &paid, &[0; 4], &[0]].concat();
+        // The payload's length, 175, is a byte of its own.
+        let length = coinbase.len() - 176;
+        assert_eq!(coinbase[length], 175);
+        let with_length = |length_says: u8| {
+            let mut coinbase = coinbase.to_vec();
+            coinbase[length] = length_says;
+            block(&[&coinbase])
+        };
+        let table = [
+            (block(&[&old]), "bad-cb-type", "a coinbase of type 5 (from height 432 on)", "type 0"),
+            (with_length(174), "bad-cbtx-payload", "the payload of a transaction of type 5", "174 bytes"),
+            (with_length(176), "decode-failed", "transactions", "extra payload"),
+            (block(&[&coinbase, &bare]), "bad-protx-payload", "of a transaction of type 1", "0 bytes"),
+        ];
+        for (block, check, expected, found) in table {
+            let decoded = decode_as("dash", Network::Regtest, &block);
+            assert!(!decoded.sound, "{check}");
+            let finding = decoded.findings.iter().find(|finding| finding.check == check);
+            let finding = finding.unwrap_or_else(|| panic!("{check}: {:?}", decoded.findings));
+            assert!(finding.expected.contains(expected) && finding.found.contains(found), "{finding:?}");
+            let page = decoded.render(Style::default());
+            assert!(page.contains(&format!("  error    {check}\n           expected  ")), "{page}");
+        }
     }
 }

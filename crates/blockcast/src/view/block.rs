@@ -39,7 +39,7 @@ pub(crate) struct Canonical {
     pub(crate) transactions: usize,
     /// Bytes.
     pub(crate) size: usize,
-    /// BIP141, without what a chain appends to its transactions.
+    /// BIP141, without what a chain appends to its transactions; `null` on a chain without witnesses.
     pub(crate) weight: Option<usize>,
     /// Bytes of whatever part the chain puts behind the transactions.
     pub(crate) tail: usize,

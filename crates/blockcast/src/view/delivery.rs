@@ -17,6 +17,7 @@ pub(crate) struct Delivery {
     hash: String,
     height: Option<u32>,
     parent: String,
+    merged_with: Option<Merged>,
     size: usize,
     source: String,
     received_unix_ms: u64,
@@ -33,14 +34,31 @@ pub(crate) struct Delivery {
     peers_addressed: usize,
     peers_sent_to: usize,
     first_echo: Option<Echo>,
+    finality: Option<Finality>,
     nodes: Vec<Node>,
     peers: Vec<Peer>,
+}
+
+/// The block of another chain that has this one's work.
+#[derive(Debug, Clone, Deserialize)]
+struct Merged {
+    hash: String,
+    chain: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 struct Echo {
     ms: f64,
     peer: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Finality {
+    state: String,
+    ms: Option<f64>,
+    by: Option<String>,
+    node: Option<String>,
+    claimed_ms: Option<f64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -102,7 +120,7 @@ impl Delivery {
         let (tone, meaning) = self.meaning();
         let mut page = format!(
             "{}  {}  {}, {} bytes\n  {meaning}\n",
-            style.paint(tone, &text::clean(&self.status.to_uppercase())),
+            style.paint(tone, &text::clean(&self.last_word().unwrap_or(&self.status).to_uppercase())),
             text::clean(&self.hash),
             self.height.map_or_else(|| "height unknown".into(), |height| format!("height {height}")),
             self.size,
@@ -124,8 +142,24 @@ impl Delivery {
         page
     }
 
+    /// The chain's last word, if it has spoken: it counts for more than what nodes make of the block.
+    fn last_word(&self) -> Option<&str> {
+        let state = self.finality.as_ref()?.state.as_str();
+        (state != "awaited").then_some(state)
+    }
+
     /// What the status means for whoever found the block.
     fn meaning(&self) -> (Tone, &'static str) {
+        match self.last_word() {
+            Some("orphaned") => {
+                return (
+                    Tone::Bad,
+                    "The chain has another block in its place, for good, whatever nodes said before.",
+                );
+            }
+            Some(_) => return (Tone::Good, "The chain has it for good."),
+            None => {}
+        }
         match self.status.as_str() {
             "accepted" => (Tone::Good, "A node of yours has it in its active chain."),
             "inconclusive" => {
@@ -149,6 +183,13 @@ impl Delivery {
         let mut fact = |name: &str, what: String| line(page, format_args!("  {name:<10} {what}"));
         fact("chain", format!("{}, handed in by {}", text::clean(&self.chain), text::clean(&self.source)));
         fact("parent", text::clean(&self.parent));
+        if let Some(Merged { hash, chain }) = &self.merged_with {
+            let known = match chain {
+                Some(chain) => format!("which is known here, on {}", text::clean(chain)),
+                None => "which is not known here".into(),
+            };
+            fact("mined with", format!("{}, {known}", text::clean(hash)));
+        }
         let again = match self.repeats {
             0 => String::new(),
             repeats => format!("; handed in again since: {repeats}"),
@@ -197,6 +238,9 @@ impl Delivery {
                 }
             },
         );
+        if let Some(finality) = &self.finality {
+            fact("last word", finality.describe());
+        }
     }
 
     fn node_table(&self, page: &mut String, style: Style) {
@@ -247,6 +291,20 @@ impl Delivery {
         }
         line(page, format_args!("\n{}", style.heading("Peers (times in ms since it was received)")));
         page.push_str(&table.render(style));
+    }
+}
+
+impl Finality {
+    /// What the chain says of the block, who told us, and what we only heard.
+    fn describe(&self) -> String {
+        let said = match (self.ms, self.state.as_str()) {
+            (None, state) => text::clean(state),
+            (Some(ms), state) => format!("{} after {ms:.1} ms", text::clean(state)),
+        };
+        let by = self.by.as_deref().map(|by| format!(": {} is final instead", text::clean(by)));
+        let node = self.node.as_deref().map(|node| format!(", says {}", text::clean(node)));
+        let claimed = self.claimed_ms.map(|ms| format!("; a peer said so after {ms:.1} ms"));
+        [Some(said), by, node, claimed].into_iter().flatten().collect()
     }
 }
 

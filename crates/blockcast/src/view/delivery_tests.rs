@@ -1,4 +1,4 @@
-use relay::{EchoReport, NodeReport, PeerReport, Report, Source};
+use relay::{EchoReport, FinalityReport, MergedReport, NodeReport, PeerReport, Report, Source};
 use serde_json::json;
 
 use super::*;
@@ -38,6 +38,7 @@ fn report() -> Report {
         hash: "c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5".into(),
         height: Some(433),
         parent: "8ea0537732ccaa29fb42ce69f476ec4979062244c5fb33887151629af741b2b4".into(),
+        merged_with: None,
         size: 1234,
         source: Source::Cli,
         received_unix_ms: 1_795_172_838_042,
@@ -54,6 +55,7 @@ fn report() -> Report {
         peers_addressed: 3,
         peers_sent_to: 2,
         first_echo: Some(EchoReport { ms: 12.31, peer: "127.0.0.1:19447".into() }),
+        finality: None,
         nodes: vec![node("a", Some("accepted"), Some(Value::Null), Some(3.11))],
         peers: vec![
             peer("a", Some("already_had"), None, [Some(3.4), Some(3.5), Some(3.6), Some(4.0), Some(4.1)]),
@@ -182,4 +184,40 @@ fn colours_change_nothing_but_colours() {
         plain = plain.replace(code, "");
     }
     assert_eq!(plain, render(&report(), Goal::Node));
+}
+
+#[test]
+fn the_chains_last_word_is_told_with_its_source_and_what_was_only_heard() {
+    let said = |finality: FinalityReport| {
+        let page = render(&Report { finality: Some(finality), ..report() }, Goal::Node);
+        let line = page.lines().find_map(|line| line.strip_prefix("  last word  "));
+        line.expect("there is such a line").to_owned()
+    };
+    let awaited =
+        FinalityReport { state: "awaited", ms: None, by: None, node: None, claimed_ms: Some(900.0) };
+    assert_eq!(said(awaited.clone()), "awaited; a peer said so after 900.0 ms");
+    let locked =
+        FinalityReport { state: "chainlocked", ms: Some(1234.56), node: Some("a".into()), ..awaited.clone() };
+    assert_eq!(said(locked), "chainlocked after 1234.6 ms, says a; a peer said so after 900.0 ms");
+    let (by, node) = (Some("c433".into()), Some("a".into()));
+    let dead = FinalityReport { state: "orphaned", ms: Some(5.0), by, node, claimed_ms: None };
+    assert_eq!(said(dead.clone()), "orphaned after 5.0 ms: c433 is final instead, says a");
+    let head = |finality| {
+        let page = render(&Report { finality: Some(finality), ..report() }, Goal::Node);
+        page.lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(head(awaited)[0].starts_with("ACCEPTED  "));
+    assert!(head(dead.clone())[0].starts_with("ORPHANED  "));
+    assert!(head(dead)[1].contains("another block in its place"));
+}
+
+#[test]
+fn the_block_that_has_a_merge_mined_blocks_work_is_named_and_whether_it_is_ours() {
+    let said = |chain: Option<&str>| {
+        let merged = MergedReport { hash: "c433".into(), chain: chain.map(Into::into) };
+        let page = render(&Report { merged_with: Some(merged), ..report() }, Goal::Node);
+        page.lines().find_map(|line| line.strip_prefix("  mined with ")).expect("a line").to_owned()
+    };
+    assert_eq!(said(Some("litecoin")), "c433, which is known here, on litecoin");
+    assert_eq!(said(None), "c433, which is not known here");
 }

@@ -40,6 +40,7 @@ struct Chain {
     rules: String,
     network: String,
     tip: Option<Tip>,
+    finality: Option<Finality>,
     nodes: Vec<Node>,
     peers: Summary,
     front_door: Option<String>,
@@ -50,6 +51,12 @@ struct Chain {
 struct Tip {
     hash: String,
     height: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Finality {
+    word: String,
+    block: Option<Tip>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -110,6 +117,13 @@ struct Block {
     peers_with_block: usize,
     peers_addressed: usize,
     first_echo: Option<Echo>,
+    finality: Option<Fate>,
+}
+
+/// The chain's last word on a block.
+#[derive(Debug, Clone, Deserialize)]
+struct Fate {
+    state: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -211,6 +225,12 @@ impl Chain {
             Some(tip) => format!("tip {} {}", tip.height, short(&tip.hash)),
             None => "tip not known yet".into(),
         });
+        if let Some(Finality { word, block }) = &self.finality {
+            said.push(match block {
+                Some(block) => format!("{word} up to {}", block.height),
+                None => format!("nothing {word} yet"),
+            });
+        }
         if let Some(door) = &self.front_door {
             said.push(format!("front door {door}"));
         }
@@ -294,9 +314,14 @@ fn peer_table(peers: &[Peer], style: Style) -> String {
 fn block_table(blocks: &[&Block], style: Style) -> String {
     let mut table = Table::new(&BLOCKS);
     for block in blocks.iter().take(BLOCKS_SHOWN) {
-        let tone = match block.status.as_str() {
+        // What the chain says is more than what nodes make of the block.
+        let fate =
+            block.finality.as_ref().map(|fate| fate.state.as_str()).filter(|state| *state != "awaited");
+        let status = fate.unwrap_or(&block.status);
+        let tone = match status {
+            "refused" | "unanswered" | "orphaned" => Tone::Bad,
             "accepted" => Tone::Good,
-            "refused" | "unanswered" => Tone::Bad,
+            _ if fate.is_some() => Tone::Good,
             _ => Tone::Doubtful,
         };
         let (disk, disk_tone) = match block.durable {
@@ -309,7 +334,7 @@ fn block_table(blocks: &[&Block], style: Style) -> String {
             block.height.map(|height| height.to_string()).unwrap_or_default().into(),
             text::span(block.age_ms / 1000.0).into(),
             block.source.as_str().into(),
-            Cell::toned(block.status.as_str(), tone),
+            Cell::toned(status, tone),
             Cell::toned(disk, disk_tone),
             format!("{}/{}", block.peers_with_block, block.peers_addressed).into(),
             text::ms(block.first_echo.as_ref().map(|echo| echo.ms)).into(),

@@ -95,6 +95,24 @@ litecoin  litecoin mainnet, tip 433 c43395da…f7b4afb5, front door 127.0.0.1:19
 }
 
 #[test]
+fn how_far_blocks_are_final_is_said_and_a_final_block_is_called_so() {
+    let mut status = status();
+    status["chains"][0]["finality"] = json!({"word": "chainlocked", "block": null, "node": null});
+    assert!(
+        render(status.clone()).contains(", tip 433 c43395da…f7b4afb5, nothing chainlocked yet, front door")
+    );
+    let block = json!({"hash": HASH, "height": 432});
+    status["chains"][0]["finality"] = json!({"word": "chainlocked", "block": block, "node": "a"});
+    assert!(render(status.clone()).contains("chainlocked up to 432"));
+    for (state, shown) in [("awaited", "accepted"), ("chainlocked", "chainlocked"), ("orphaned", "orphaned")]
+    {
+        status["blocks"][0]["finality"] = json!({"state": state, "ms": null});
+        let page = render(status.clone());
+        assert!(page.contains(&format!("front_door  {shown}  ")), "{state}: {page}");
+    }
+}
+
+#[test]
 fn what_keeps_it_from_taking_blocks_comes_first() {
     let mut status = status();
     status["ready"] = false.into();

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use crate::problem::{Kind, Report};
 use crate::section::{Found, Section};
-use crate::settings::{Chain, Network};
-use crate::suggestion;
+use crate::settings::{Acknowledge, Chain, Network, ParameterFile};
+use crate::{secret, source, suggestion};
 
 /// What one chain file yields.
 pub(crate) struct Read {
@@ -33,7 +33,12 @@ pub(crate) struct Context<'a> {
 pub(crate) fn read(name: &str, root: &Section<'_>, context: &Context<'_>, report: &mut Report) -> Read {
     let enabled = root.boolean("enabled").is_none_or(|enabled| enabled.value);
     let rules = rules(root, context, report);
+    let parameters = match root.text("parameters") {
+        Some(file) => parameters(&file, context, report).map(Some),
+        None => (!root.has("parameters")).then_some(None),
+    };
     let network = root.text("network").map_or(Some(Network::Mainnet), |word| word.word(report));
+    let acknowledge = root.text("acknowledge").map_or(Some(Acknowledge::First), |word| word.word(report));
     let nodes = node::read_all(root, context, report);
     let peers = peers::read(&root.section_or_empty("peers"), report);
     if let Some(peers) = &peers {
@@ -53,8 +58,10 @@ pub(crate) fn read(name: &str, root: &Section<'_>, context: &Context<'_>, report
         Some(Chain {
             name: name.to_owned(),
             chain: rules?,
+            parameters: parameters?,
             network: network?,
             enabled,
+            acknowledge: acknowledge?,
             nodes: nodes.complete()?,
             peers: peers?.settings,
             front_door: front_door?,
@@ -77,6 +84,12 @@ fn rules(root: &Section<'_>, context: &Context<'_>, report: &mut Report) -> Opti
     };
     report.problem(chain.problem(Kind::BadValue, message, remedy));
     None
+}
+
+fn parameters(file: &Found<&str>, context: &Context<'_>, report: &mut Report) -> Option<ParameterFile> {
+    let path = secret::path(file, context.base, report)?;
+    let text = report.keep(source::read_parameters(&path))?;
+    Some(ParameterFile { path, text })
 }
 
 /// A chain may do without nodes of its own, but then fixed peers are all it has: discovery asks our nodes.

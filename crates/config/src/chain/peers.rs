@@ -108,13 +108,13 @@ fn fixed(section: &Section<'_>, report: &mut Report) -> (Vec<Found<HostPort>>, V
 fn discovery(section: &Section<'_>, report: &mut Report) -> Option<Vec<Discovery>> {
     let Some(sources) = section.texts("discovery") else {
         // Present but not a list: reported.
-        return (!section.has("discovery")).then(|| vec![Discovery::Node]);
+        return (!section.has("discovery")).then(|| vec![Discovery::Node, Discovery::Chain]);
     };
     let mut known = Vec::new();
     let mut complete = true;
     for source in sources {
         if NOT_BUILT.contains(&source.value) {
-            let message = "this version does not have this source of peers yet; it has: node";
+            let message = "this version does not have this source of peers yet; it has: node, chain";
             let remedy = "remove it, and name further peers in `peers.fixed`";
             report.problem(source.problem(Kind::NotBuilt, message, remedy));
             complete = false;

@@ -117,14 +117,6 @@ fn a_value_of_the_wrong_type_comes_with_the_right_way_to_write_it() {
 
 #[test]
 fn what_this_version_does_not_have_yet_is_refused_with_a_way_out() {
-    assert_changed(
-        "[[node]]",
-        "parameters = \"bellscoin.toml\"\n[[node]]",
-        &[
-            "chains/litecoin.toml:2:1: parameters = \"bellscoin.toml\": this version does not have this key yet; remove \
-         it, and set `chain` to a chain that this version knows",
-        ],
-    );
     assert_chain(
         "[peers]\nproxy = \"socks5://127.0.0.1:9050\"\nupload_limit = \"100 MB/s\"\ndiscovery = [\"node\", \"dns\", \
          \"gossip\"]\n",
@@ -134,9 +126,9 @@ fn what_this_version_does_not_have_yet_is_refused_with_a_way_out() {
             "chains/litecoin.toml:8:1: peers.upload_limit = \"100 MB/s\": this version does not have this key yet; \
              remove it; to use less bandwidth, lower `peers.max` or shape the traffic outside",
             "chains/litecoin.toml:9:22: peers.discovery[1] = \"dns\": this version does not have this source of \
-             peers yet; it has: node; remove it, and name further peers in `peers.fixed`",
+             peers yet; it has: node, chain; remove it, and name further peers in `peers.fixed`",
             "chains/litecoin.toml:9:29: peers.discovery[2] = \"gossip\": this version does not have this source of \
-             peers yet; it has: node; remove it, and name further peers in `peers.fixed`",
+             peers yet; it has: node, chain; remove it, and name further peers in `peers.fixed`",
         ],
     );
 }
@@ -359,4 +351,19 @@ fn every_problem_can_be_read_by_a_program() {
     );
     assert_eq!(problem["key"], "log.levle");
     assert_eq!(problem["remedy"], "did you mean `level`?");
+}
+
+#[test]
+fn a_parameter_file_that_is_not_there_is_told_with_its_place() {
+    assert_changed(
+        "[[node]]",
+        "parameters = \"bellscoin.toml\"\n[[node]]",
+        &[
+            "bellscoin.toml: cannot be read: No such file or directory (os error 2); put the file there, or name another \
+           in `parameters`",
+        ],
+    );
+    let setup = Setup::good().with("bellscoin.toml", "a = 1\n");
+    let config = setup.with_chain("").load().unwrap();
+    assert_eq!(config.chains["litecoin"].parameters, None);
 }

@@ -117,6 +117,13 @@ impl<'a> Call<'a> {
         params.first().copied().filter(|_| params.len() <= most)
     }
 
+    /// The parameters by position, if all are strings without escapes.
+    pub(crate) fn texts(&self) -> Option<Vec<&'a str>> {
+        let Some(params) = self.params else { return Some(Vec::new()) };
+        let params: Vec<&'a RawValue> = serde_json::from_str(params.get()).ok()?;
+        params.into_iter().map(plain).collect()
+    }
+
     /// The digits of the block that this call hands in, as they stand in the body. `None` for every other call, and for
     /// one whose parameters are not those of a submission: what to say to that is the node's business.
     pub(crate) fn block(&self) -> Option<&'a str> {

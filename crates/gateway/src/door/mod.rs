@@ -1,9 +1,10 @@
 //! The front door: a listener that looks to the pool like the coin's daemon.
 //!
-//! `call` reads what the pool wants, `submission` is for blocks, `verdict` words the answer, `pins` remembers which
+//! `call` reads what the pool wants, `submission` is for blocks, `aux` for work that is merge-mined, `verdict` words the answer, `pins` remembers which
 //! node gave it, `forward` is for everything else, `batch` for several calls at once, `reply` writes what the daemon
 //! would write.
 
+mod aux;
 mod batch;
 mod call;
 mod forward;
@@ -143,6 +144,9 @@ impl Door {
             return self.deny(call);
         }
         if let Some(reply) = self.take_block(call, context).await {
+            return reply;
+        }
+        if let Some(reply) = self.take_aux(call, &raw, context).await {
             return reply;
         }
         match self.node_for(call) {

@@ -20,6 +20,7 @@ fn reports(shared: &Shared, only: Option<BlockHash>) -> Vec<Report> {
         wanted.map(|delivery| delivery.report(chain.name())).collect::<Vec<_>>()
     };
     let mut reports: Vec<_> = shared.engine.chains().iter().flat_map(of_chain).collect();
+    reports.iter_mut().for_each(|report| shared.engine.complete(report));
     reports.sort_by(|a, b| a.age_ms.total_cmp(&b.age_ms));
     reports
 }

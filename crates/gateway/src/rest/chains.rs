@@ -21,6 +21,17 @@ struct Tip {
     height: u32,
 }
 
+/// How far blocks are final.
+#[derive(Serialize)]
+struct Finality {
+    /// The chain's word for a final block: `chainlocked`.
+    word: &'static str,
+    /// The newest final block; `null` until a node tells of one.
+    block: Option<Tip>,
+    /// The node that told of it first.
+    node: Option<String>,
+}
+
 /// A chain.
 #[derive(Serialize)]
 struct Chain {
@@ -30,6 +41,8 @@ struct Chain {
     uptime_seconds: u64,
     /// The best that our nodes and peers know of.
     tip: Option<Tip>,
+    /// How far blocks are final, by the word of a node of ours; `null` on chains where only work counts.
+    finality: Option<Finality>,
     /// Why a block handed in now could go nowhere.
     no_delivery_path: Option<String>,
     nodes: Vec<Node>,
@@ -161,6 +174,7 @@ fn describe(shared: &Shared, chain: &ChainHandle) -> Chain {
         network: chain.config.network.as_str(),
         uptime_seconds: chain.started().elapsed().as_secs(),
         tip,
+        finality: finality(chain),
         no_delivery_path: chain.without_delivery_path(),
         nodes: chain.relay.nodes().iter().map(|node| self::node(chain, node)).collect(),
         peers: peer_summary(chain),
@@ -170,6 +184,15 @@ fn describe(shared: &Shared, chain: &ChainHandle) -> Chain {
         restarts: chain.restarts(),
         given_up: chain.given_up(),
     }
+}
+
+fn finality(chain: &ChainHandle) -> Option<Finality> {
+    let word = chain.relay.chain().finality()?.word();
+    let (block, node) = match chain.relay.newest_lock() {
+        Some((lock, node)) => (Some(Tip { hash: lock.block.to_string(), height: lock.height }), Some(node)),
+        None => (None, None),
+    };
+    Some(Finality { word, block, node })
 }
 
 fn node(chain: &ChainHandle, node: &relay::Node) -> Node {

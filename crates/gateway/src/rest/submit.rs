@@ -57,7 +57,9 @@ pub(super) async fn submit(
     let (delivery, _waiting) = shared.submit(chain, submission);
     let reached = delivery.reached(goal, timeout).await;
     let status = if reached { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(HttpResponse::build(status).json(delivery.report(chain.name())))
+    let mut report = delivery.report(chain.name());
+    shared.engine.complete(&mut report);
+    Ok(HttpResponse::build(status).json(report))
 }
 
 /// What to wait for, and how long.

@@ -9,7 +9,7 @@ mod entry;
 mod score;
 
 pub use backoff::Backoff;
-pub use entry::{Entry, Kind, Priority, State};
+pub use entry::{Entry, Kind, Priority, Rank, State};
 pub use score::Score;
 
 use std::{collections::HashMap, time::Instant};
@@ -42,13 +42,10 @@ impl PeerBook {
         Self { entries: HashMap::new(), limits }
     }
 
-    /// Adds an address. One that is known already keeps its history, and takes the better of its two kinds.
+    /// Adds an address. One that is known already keeps its history, and takes the better of its two kinds; of two that the chain prefers, the later.
     pub fn add(&mut self, address: Address, kind: Kind, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&address) {
-            if kind.rank() > entry.kind.rank() {
-                entry.kind = kind;
-            }
-            return;
+            return entry.heard_as(kind, now);
         }
         if self.entries.len() >= CAPACITY && !self.make_room() {
             return;
@@ -58,8 +55,9 @@ impl PeerBook {
 
     fn make_room(&mut self) -> bool {
         let spare =
-            |(_, entry): &(&Address, &Entry)| entry.kind == Kind::Discovered && entry.state == State::Idle;
-        let worst = self.entries.iter().filter(spare).min_by_key(|(_, entry)| entry.score());
+            |(_, entry): &(&Address, &Entry)| entry.kind.is_replaceable() && entry.state == State::Idle;
+        let worst =
+            self.entries.iter().filter(spare).min_by_key(|(_, entry)| (entry.kind.rank(), entry.score()));
         let worst = worst.map(|(address, _)| address.clone());
         worst.is_some_and(|address| self.entries.remove(&address).is_some())
     }
@@ -138,6 +136,11 @@ impl PeerBook {
     /// A connection that had been established has ended.
     pub fn disconnected(&mut self, address: &str, jitter: f64, now: Instant) {
         self.update(address, |entry| entry.disconnected(jitter, now));
+    }
+
+    /// The peer did what no honest daemon does.
+    pub fn misbehaved(&mut self, address: &str, now: Instant) {
+        self.update(address, |entry| entry.misbehaved(now));
     }
 
     /// A block of ours is proven to have reached the peer.

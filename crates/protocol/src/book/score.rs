@@ -17,6 +17,8 @@ impl Score {
     pub const KNOWN: f64 = 100.0;
     /// What peers begin with that we heard of elsewhere.
     pub const DISCOVERED: f64 = 50.0;
+    /// What a peer begins with that the chain itself prefers, and how much more each step of its weight is worth.
+    pub const PREFERRED: (f64, f64) = (150.0, 50.0);
     /// The most.
     pub const MAX: f64 = 1000.0;
 
@@ -27,6 +29,13 @@ impl Score {
     /// A new score.
     pub fn new(start: f64, now: Instant) -> Self {
         Self { start, value: start, since: now }
+    }
+
+    /// Gives it another start, to which what was earned and lost so far is added.
+    pub fn restart(&mut self, start: f64, now: Instant) {
+        let by = start - self.start;
+        self.change(by, now);
+        self.start = start;
     }
 
     /// The score at a time, as an integer.
@@ -74,5 +83,7 @@ mod tests {
         (0..200).for_each(|_| score.punish(now));
         assert_eq!(score.at(now), 0);
         assert_eq!(score.at(now + 10 * Score::HALF_LIFE), 100);
+        score.restart(150.0, now);
+        assert_eq!((score.at(now), score.at(now + 10 * Score::HALF_LIFE)), (50, 150));
     }
 }

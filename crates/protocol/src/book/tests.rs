@@ -92,3 +92,58 @@ fn a_full_book_lets_go_of_its_worst_stranger_and_of_nobody_else() {
     assert_eq!(book.entries().len(), CAPACITY);
     assert!(book.get("worst:1").is_none() && book.get("own:1").is_some() && book.get("new:1").is_some());
 }
+
+#[test]
+fn those_whom_the_chain_prefers_come_behind_those_whom_the_operator_named_and_before_strangers() {
+    const LABELS: &[&str] = &["quorum", "masternode"];
+    let now = Instant::now();
+    let mut book = PeerBook::new(Limits { max: 9, dialing: 9 });
+    book.add("stranger:1".into(), Kind::Discovered, now);
+    book.delivered("stranger:1", now);
+    book.add("masternode:1".into(), Kind::preferred(LABELS, "masternode"), now);
+    book.add("quorum:1".into(), Kind::preferred(LABELS, "quorum"), now);
+    book.add("fixed:1".into(), fixed(Priority::Normal), now);
+    assert_eq!(names(book.next_dials(now)), ["fixed:1", "quorum:1", "masternode:1", "stranger:1"]);
+    let shown =
+        |book: &PeerBook, address| book.get(address).map(|entry| (entry.kind.as_str(), entry.score_at(now)));
+    assert_eq!(shown(&book, "quorum:1"), Some(("quorum", 200)));
+    // Another quorum signs now.
+    book.add("quorum:1".into(), Kind::preferred(LABELS, "masternode"), now);
+    book.add("masternode:1".into(), Kind::preferred(LABELS, "quorum"), now);
+    book.add("fixed:1".into(), Kind::preferred(LABELS, "quorum"), now);
+    let expected =
+        [("quorum:1", ("masternode", 150)), ("masternode:1", ("quorum", 200)), ("fixed:1", ("fixed", 100))];
+    for (address, expected) in expected {
+        assert_eq!(shown(&book, address), Some(expected), "{address}");
+    }
+}
+
+#[test]
+fn only_a_connection_that_lasted_forgives_the_failures_before_it() {
+    let mut now = Instant::now();
+    let mut book = PeerBook::new(LIMITS);
+    book.add("a:1".into(), Kind::Discovered, now);
+    let mut waits = Vec::new();
+    for lasted in [1, 1, 1, 61, 1] {
+        assert_eq!(names(book.next_dials(now)), ["a:1"]);
+        book.connected("a:1", now);
+        now += Duration::from_secs(lasted);
+        book.disconnected("a:1", 1.0, now);
+        let due = book.get("a:1").expect("it stays").due();
+        waits.push(due.saturating_duration_since(now).as_secs());
+        now = due;
+    }
+    assert_eq!(waits, [30, 60, 120, 30, 60]);
+}
+
+#[test]
+fn misbehaviour_costs_score_and_nothing_else() {
+    let now = Instant::now();
+    let mut book = PeerBook::new(LIMITS);
+    book.add("a:1".into(), Kind::Discovered, now);
+    book.add("o:1".into(), own(), now);
+    ["a:1", "o:1"].iter().for_each(|address| book.misbehaved(address, now));
+    let entry = book.get("a:1").expect("it stays");
+    assert_eq!((entry.score_at(now), entry.failures, entry.is_due(now)), (80, 0, true));
+    assert_eq!(book.get("o:1").map(|entry| entry.score_at(now)), Some(Score::OWN));
+}

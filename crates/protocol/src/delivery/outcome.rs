@@ -43,6 +43,9 @@ pub enum WithheldReason {
     Observer,
     /// The peer is not known to have the block's parent; the block would cost us points.
     ParentUnknown,
+    /// The peer has a block of the same height, and takes an unasked block only if it has more work than its tip: it
+    /// would drop this one unseen.
+    NotMoreWork,
     /// The block has a finding for which a peer would punish us.
     Finding,
     /// Every node of ours has refused it.
@@ -61,6 +64,7 @@ impl WithheldReason {
         match self {
             Self::Observer => "observer",
             Self::ParentUnknown => "parent_unknown",
+            Self::NotMoreWork => "not_more_work",
             Self::Finding => "finding",
             Self::Refused => "refused",
             Self::Superseded => "superseded",

@@ -13,11 +13,12 @@
 //!
 //! # Security
 //!
-//! A peer cannot make a session hold memory: it keeps counters and timestamps only. It cannot make it send much
+//! A peer cannot make a session hold memory: it keeps counters, timestamps and a few names only. It cannot make it send much
 //! either: per message it asks for, it gets at most a bounded number of answers, and blocks that are not ours are
 //! never served.
 
 mod handshake;
+mod objects;
 mod outcome;
 mod serve;
 mod steady;
@@ -28,7 +29,8 @@ pub use outcome::{Disconnect, Event, Output, Via};
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use chain::{Chain, IndexedBlock, SessionPolicy};
+use bytes::Bytes;
+use chain::{Chain, IndexedBlock, ObjectKind, SessionPolicy};
 use wire::{BlockHash, DamageKind, DecodeError, Header, Message, NetworkAddress, VersionMessage};
 
 use steady::Steady;
@@ -43,6 +45,10 @@ pub trait Shelf {
     fn locator(&self) -> Vec<BlockHash>;
     /// Whether a block's header is known.
     fn knows(&self, hash: &BlockHash) -> bool;
+    /// An object of the [chain's own kind](chain::Finality::object) that may be passed on, by its name in wire order.
+    fn object(&self, _id: &[u8; 32]) -> Option<Bytes> {
+        None
+    }
 }
 
 /// What a session must be told about itself.
@@ -71,6 +77,8 @@ enum State {
 /// The state of one conversation.
 pub struct Session {
     policy: SessionPolicy,
+    /// The kind of object that is fetched and served besides blocks, if the chain has one.
+    object: Option<ObjectKind>,
     dialect: Arc<dyn Chain>,
     introduction: Introduction,
     opened: Instant,
@@ -84,6 +92,7 @@ impl Session {
     pub fn new(chain: Arc<dyn Chain>, introduction: Introduction, now: Instant) -> Self {
         let mut session = Self {
             policy: chain.session_policy().clone(),
+            object: chain.finality().map(|finality| finality.object()),
             dialect: chain,
             introduction,
             opened: now,
@@ -139,6 +148,16 @@ impl Session {
         self.emit(Event::Garbage { kind });
         if too_much {
             self.hang_up(Disconnect::Garbage { kind });
+        }
+    }
+
+    /// The peer does what no honest daemon does.
+    fn fault(&mut self, kind: &'static str, now: Instant) {
+        let State::Ready(steady) = &mut self.state else { return };
+        let borne = steady.faults.take(now);
+        self.emit(Event::Fault { kind });
+        if !borne {
+            self.hang_up(Disconnect::Faults { kind });
         }
     }
 

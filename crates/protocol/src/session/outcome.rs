@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use wire::{BlockHash, Header, Message, Services};
 
 /// One thing to do.
@@ -68,6 +69,21 @@ pub enum Event {
         /// The format.
         version: u64,
     },
+    /// The peer says that it has an object of the chain's own kind.
+    ObjectAnnounced {
+        /// Its name, in wire order.
+        id: [u8; 32],
+    },
+    /// An object that was asked for has come; nobody has read it yet.
+    Object {
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// The peer does what no honest daemon does.
+    Fault {
+        /// What: `unasked_for`, `object_flood`, `object_too_long`.
+        kind: &'static str,
+    },
     /// Something arrived that is not a message.
     Garbage {
         /// What is wrong with it.
@@ -127,6 +143,12 @@ pub enum Disconnect {
         /// What the chain needs.
         needed: Services,
     },
+    /// It is on another chain: magics are not unique.
+    #[error("is on another chain: its headers follow block {stranger}, and none that we named")]
+    WrongChain {
+        /// What they follow.
+        stranger: BlockHash,
+    },
     /// It does not answer pings.
     #[error("no pong within {} s", .0.as_secs())]
     PongTimeout(Duration),
@@ -134,6 +156,12 @@ pub enum Disconnect {
     #[error("sends what is no message ({kind})")]
     Garbage {
         /// What was wrong with the last.
+        kind: &'static str,
+    },
+    /// Too much of what it sends no honest daemon would.
+    #[error("keeps sending what no honest peer would ({kind})")]
+    Faults {
+        /// What the last was.
         kind: &'static str,
     },
     /// It asks for what cannot be.
@@ -150,8 +178,10 @@ impl Disconnect {
             Self::OurselfConnected => "self_connect",
             Self::TooOld { .. } => "too_old",
             Self::Services { .. } => "missing_services",
+            Self::WrongChain { .. } => "wrong_chain",
             Self::PongTimeout(_) => "pong_timeout",
             Self::Garbage { .. } => "garbage",
+            Self::Faults { .. } => "faults",
             Self::Misbehaving(_) => "misbehaving",
         }
     }

@@ -16,6 +16,13 @@ const BODIES: u32 = 32;
 /// again when it is told of a block whose parent it lacks.
 const HEADERS: u32 = 8;
 
+/// How many objects of the chain's own kind a peer may announce before it has to wait for [`REFILL`]. A chain brings one
+/// forth with each block, and a peer that has been away may announce the last few.
+pub(super) const OBJECTS: u32 = 16;
+
+/// How many faults are borne, besides one a minute: each is told to others, who have better things to do.
+const FAULTS: u32 = 8;
+
 /// How long it takes until a peer may ask once more.
 const REFILL: Duration = Duration::from_secs(1);
 
@@ -25,25 +32,41 @@ pub(super) struct Allowance {
     burst: u32,
     left: u32,
     since: Instant,
+    /// How long it takes until it may once more.
+    refill: Duration,
 }
 
 impl Allowance {
+    fn of(burst: u32, refill: Duration, now: Instant) -> Self {
+        Self { burst, left: burst, since: now, refill }
+    }
+
+    /// For what no honest daemon does. Nothing else that the peer says gives any of it back.
+    pub(super) fn of_faults(now: Instant) -> Self {
+        Self::of(FAULTS, Duration::from_secs(60), now)
+    }
+
     /// For block bodies: a `getdata` of 37 bytes can make us send megabytes.
     pub(super) fn of_bodies(now: Instant) -> Self {
-        Self { burst: BODIES, left: BODIES, since: now }
+        Self::of(BODIES, REFILL, now)
     }
 
     /// For headers: a `getheaders` of 69 bytes can make us send 160 kB, and holds the header view while it is answered.
     pub(super) fn of_headers(now: Instant) -> Self {
-        Self { burst: HEADERS, left: HEADERS, since: now }
+        Self::of(HEADERS, REFILL, now)
     }
 
-    fn take(&mut self, now: Instant) -> bool {
-        let earned = now.saturating_duration_since(self.since).as_secs() / REFILL.as_secs();
+    /// For objects that a peer announces: each makes us fetch it, and ask our nodes.
+    pub(super) fn of_objects(now: Instant) -> Self {
+        Self::of(OBJECTS, REFILL, now)
+    }
+
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let earned = now.saturating_duration_since(self.since).as_secs() / self.refill.as_secs();
         match u32::try_from(earned) {
             Ok(earned) if self.left.saturating_add(earned) < self.burst => {
                 self.left += earned;
-                self.since += REFILL * earned;
+                self.since += self.refill * earned;
             }
             _ => (self.left, self.since) = (self.burst, now),
         }
@@ -81,7 +104,10 @@ impl Session {
                     self.send(Message::Block(block.bytes.clone()));
                     self.emit(Event::Served { block: block.hash });
                 }
-                _ => missing.push(*item),
+                _ => match self.object_for(item, shelf) {
+                    Some(object) if self.may_serve(now) => self.send(object),
+                    _ => missing.push(*item),
+                },
             }
         }
         if !missing.is_empty() {

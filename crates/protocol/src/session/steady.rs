@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use wire::{BlockHash, GetHeaders, Message};
+use wire::{BlockHash, GetHeaders, Header, Message};
 
-use super::{Disconnect, Event, Session, Shelf, State, Via, serve::Allowance};
+use super::{Disconnect, Event, Session, Shelf, State, Via, objects::Awaited, serve::Allowance};
 
 /// How many undecodable messages are too many. Each intelligible one forgives one.
 const GARBAGE_LIMIT: u32 = 10;
@@ -17,10 +17,16 @@ pub(super) struct Steady {
     ping: Ping,
     garbage: u32,
     asked: Option<Instant>,
+    /// What was named in the last question for headers, while its answer is awaited.
+    awaited: Option<Vec<BlockHash>>,
+    /// What the last answer followed that followed nothing we know.
+    stranger: Option<BlockHash>,
     /// What could not be asked yet: it was too early to ask again, or we knew no chain to ask about.
     wanted: Option<Question>,
     pub(super) served: Allowance,
     pub(super) headers_served: Allowance,
+    pub(super) objects: Awaited,
+    pub(super) faults: Allowance,
 }
 
 /// Why to ask a peer for headers.
@@ -43,9 +49,13 @@ impl Steady {
             ping: Ping::Idle { since: now },
             garbage: 0,
             asked: None,
+            awaited: None,
+            stranger: None,
             wanted: None,
             served: Allowance::of_bodies(now),
             headers_served: Allowance::of_headers(now),
+            objects: Awaited::new(now),
+            faults: Allowance::of_faults(now),
         }
     }
 
@@ -72,8 +82,14 @@ impl Session {
                     self.emit(Event::Announced { block, via: Via::Inv });
                     self.ask(Question::Block(block), shelf, now);
                 }
+                self.objects_announced(&items, shelf, now);
             }
-            Message::Headers(headers) => self.emit(Event::Headers { headers, via: Via::Headers }),
+            Message::Headers(headers) => {
+                if let Some(stranger) = self.foreign(&headers, shelf) {
+                    return self.hang_up(Disconnect::WrongChain { stranger });
+                }
+                self.emit(Event::Headers { headers, via: Via::Headers });
+            }
             Message::CompactBlock(compact) => {
                 let block = self.dialect.block_hash(&compact.header);
                 self.emit(Event::Headers { headers: vec![compact.header], via: Via::CompactBlock });
@@ -82,6 +98,7 @@ impl Session {
             Message::GetData(items) => self.serve_data(&items, shelf, now),
             Message::GetBlockTxn(request) => self.serve_transactions(request, shelf, now),
             Message::GetHeaders(request) => self.serve_headers(&request, shelf, now),
+            Message::NotFound(items) => self.objects_missing(&items),
             Message::SendCompact(offer) => {
                 self.emit(Event::OffersCompact { announce: offer.announce, version: offer.version });
             }
@@ -90,8 +107,12 @@ impl Session {
                     self.emit(Event::Rejected { block, reason: reject.reason() });
                 }
             }
-            // Addresses come with the peer book's gossip; transactions, filters and a chain's own messages are not a
-            // block relay's business; a second `version` costs its sender a point and us nothing.
+            Message::Unknown { command, payload } => match self.object {
+                Some(kind) if kind.command == command => self.object_arrived(payload, kind.max_len, now),
+                _ if self.policy.never_asked_for.contains(&command) => self.fault("unasked_for", now),
+                _ => {}
+            },
+            // Addresses come with the peer book's gossip; transactions and filters are not a block relay's business; a second `version` costs its sender a point and us nothing.
             _ => {}
         }
     }
@@ -112,8 +133,30 @@ impl Session {
         }
         steady.asked = Some(now);
         steady.wanted = None;
+        steady.awaited = Some(locator.clone());
         let protocol = self.policy.protocol as u32;
         self.send(Message::GetHeaders(GetHeaders { protocol, locator, stop: BlockHash::ZERO }));
+    }
+
+    /// The block that shows that a peer is on another chain, which may have our magic: its answers to our questions do
+    /// not follow any of the blocks that the questions named, of which the last is genesis, but its own genesis.
+    ///
+    /// One such message may be an announcement that overtook the answer, of a block whose parent we have not heard of
+    /// yet. So the question is asked again: whoever is on our chain does not begin at the same strange block twice.
+    fn foreign(&mut self, headers: &[Header], shelf: &dyn Shelf) -> Option<BlockHash> {
+        let State::Ready(steady) = &mut self.state else { return None };
+        let named = steady.awaited.take()?;
+        let parent = headers.first()?.parent();
+        if named.contains(&parent) || shelf.knows(&parent) {
+            steady.stranger = None;
+            return None;
+        }
+        if steady.stranger == Some(parent) {
+            return Some(parent);
+        }
+        steady.stranger = Some(parent);
+        steady.wanted = Some(Question::Tip);
+        None
     }
 
     fn pong(&mut self, nonce: u64, now: Instant) {

@@ -4,25 +4,27 @@
 #![allow(clippy::unwrap_used, reason = "a fault of the test's own machinery should fail the test")]
 
 mod block;
+mod composed;
 mod node;
 mod peer;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use chain::Network;
+use chain::{Chain, Network};
 use journal::Journal;
 use litecoin::Litecoin;
 use protocol::book::{Kind, Priority};
 use relay::{
-    Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report, Source,
-    Submission,
+    Acknowledge, Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report,
+    Source, Submission,
 };
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
 
 pub(crate) use block::{Block, Recipe, chain, mine, on};
-pub(crate) use node::{FakeNode, Verdict, hex};
+pub(crate) use composed::{Composed, clsig, inv, message};
+pub(crate) use node::{FakeNode, Solved, Verdict, hex};
 pub(crate) use peer::{FakePeer, Manner};
 
 /// How long a test waits for something that should happen at once. Reaching it fails the test.
@@ -34,6 +36,7 @@ pub(crate) const STRANGER: Kind = Kind::Discovered;
 pub(crate) struct World {
     pub(crate) relay: Arc<Relay>,
     pub(crate) directory: TempDir,
+    pub(crate) journal: Journal,
 }
 
 impl World {
@@ -54,18 +57,69 @@ impl World {
         directory: TempDir,
         journal: &Path,
     ) -> Self {
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
         let (journal, _) = Journal::open(journal).unwrap();
+        Self::of(rules, nodes, observers, Acknowledge::First, directory, journal).await
+    }
+
+    /// A relay on a chain that makes blocks final by `clsig`, whose nodes issue aux work, and that is Litecoin otherwise.
+    pub(crate) async fn composed(nodes: &[&FakeNode]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("journal");
+        Self::composed_on(nodes, directory, &journal).await.0
+    }
+
+    /// The same with a journal that may hold something from before; it is replayed.
+    pub(crate) async fn composed_on(
+        nodes: &[&FakeNode],
+        directory: TempDir,
+        journal: &Path,
+    ) -> (Self, usize) {
+        let (opened, recovery) = Journal::open(journal).unwrap();
+        let open = recovery.open.len();
+        let rules = Arc::new(Composed::default());
+        let world = Self::of(rules, nodes, 0, Acknowledge::First, directory, opened).await;
+        recovery.open.into_iter().for_each(|entry| world.relay.replay(entry));
+        (world, open)
+    }
+
+    /// The same, and its nodes are asked for locks.
+    pub(crate) async fn with_locks(nodes: &[&FakeNode]) -> Self {
+        let world = Self::composed(nodes).await;
+        for node in world.relay.nodes() {
+            tokio::spawn(world.relay.clone().watch_finality(node.clone()));
+        }
+        world
+    }
+
+    /// A relay that answers its callers by this rule.
+    pub(crate) async fn acknowledging(nodes: &[&FakeNode], acknowledge: Acknowledge) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("journal");
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        let (journal, _) = Journal::open(&journal).unwrap();
+        Self::of(rules, nodes, 0, acknowledge, directory, journal).await
+    }
+
+    async fn of(
+        rules: Arc<dyn Chain>,
+        nodes: &[&FakeNode],
+        observers: usize,
+        acknowledge: Acknowledge,
+        directory: TempDir,
+        journal: Journal,
+    ) -> Self {
         let settings = RelaySettings {
             name: "litecoin".into(),
+            acknowledge,
             observers,
             dial_timeout: Duration::from_secs(5),
             user_agent: "/Blockcast:test/".into(),
         };
-        let rules = Arc::new(Litecoin::new(Network::Regtest));
         let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
         let metrics = Metrics::new().chain("litecoin");
-        let relay = Relay::start(settings, rules, nodes, journal, metrics);
-        let world = Self { relay, directory };
+        let relay = Relay::start(settings, rules, nodes, journal.clone(), metrics);
+        let world = Self { relay, directory, journal };
         for node in world.relay.nodes() {
             world.relay.poll_node(node).await;
         }
@@ -74,13 +128,22 @@ impl World {
 
     /// Connects to a peer and waits for the handshake.
     pub(crate) async fn connect(&self, peer: &FakePeer, kind: Kind) -> Arc<Peer> {
+        self.connect_and_listen(peer, kind).await.0
+    }
+
+    /// The same, with what is told of the peer from then on.
+    pub(crate) async fn connect_and_listen(
+        &self,
+        peer: &FakePeer,
+        kind: Kind,
+    ) -> (Arc<Peer>, mpsc::UnboundedReceiver<PeerNotice>) {
         let (notices, mut inbox) = mpsc::unbounded_channel();
         let spec = PeerSpec { address: peer.address.clone(), kind, score: 100 };
         // The test may be over before the connection is.
         let connected = self.relay.connect(spec, move |notice| drop(notices.send(notice)));
         let first = timeout(PATIENCE, inbox.recv()).await.expect("a handshake in time");
         assert!(matches!(first, Some(PeerNotice::Ready)), "{first:?}");
-        connected
+        (connected, inbox)
     }
 
     /// Connects to peers of this manner that claim this height.

@@ -32,17 +32,40 @@ pub(crate) enum Verdict {
     Hang,
 }
 
+/// What the daemon makes of solved work.
+#[derive(Debug, Clone)]
+pub(crate) enum Solved {
+    /// `true`; this block becomes its tip.
+    Block(Block),
+    /// `true`; this block stays beside its chain.
+    Late(Block),
+    /// `false`.
+    Refused,
+    /// The same once more, after an error about its own state with this code.
+    NotYet(i64, Box<Solved>),
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// The active chain, from genesis on.
     active: Vec<Block>,
     /// Blocks beside it, which `getblockheader` gives -1 confirmations, and what `getchaintips` says of them.
     side: Vec<(BlockHash, &'static str)>,
+    /// Those of them that it has whole.
+    beside: Vec<Block>,
     /// What to do with the next submits; once used up, they are accepted.
     verdicts: VecDeque<Verdict>,
     submitted: Vec<String>,
     /// Blocks that a submit would make the tip, by their bytes in hex.
     minted: Vec<(String, Block)>,
+    /// The newest lock that it knows.
+    lock: Option<Bytes>,
+    /// What it answers to solved work.
+    aux: Option<Solved>,
+    /// The proofs that were handed to it.
+    proofs: Vec<String>,
+    /// How often it fails to give a block that it has.
+    fails_to_give: u32,
     /// It takes questions and answers none.
     silent: bool,
 }
@@ -65,6 +88,17 @@ impl FakeNode {
     /// A daemon that refuses connections until it [comes up](Self::come_up). Its port is taken all the while: the
     /// socket is bound and does not listen.
     pub(crate) fn down(name: &str, active: &[Block], p2p: Option<String>) -> Self {
+        Self::with_role(name, active, p2p, true)
+    }
+
+    /// A daemon with this chain that answers, and is not the primary one.
+    pub(crate) fn backup(name: &str, active: &[Block]) -> Self {
+        let node = Self::with_role(name, active, None, false);
+        node.come_up();
+        node
+    }
+
+    fn with_role(name: &str, active: &[Block], p2p: Option<String>, primary: bool) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
@@ -73,7 +107,7 @@ impl FakeNode {
         let client = Client::new(Endpoint { name: name.into(), url, auth, timeouts });
         let state = State { active: active.to_vec(), ..State::default() };
         Self {
-            node: Arc::new(Node::new(client, true, p2p)),
+            node: Arc::new(Node::new(client, primary, p2p)),
             state: Arc::new(Mutex::new(state)),
             socket: Mutex::new(Some(socket)),
         }
@@ -93,6 +127,26 @@ impl FakeNode {
     /// Tells the daemon what a block is, so that a submit of these bytes can make it the tip.
     pub(crate) fn mint(&self, bytes: &Bytes, block: &Block) {
         self.state.lock().minted.push((hex(bytes), block.clone()));
+    }
+
+    /// It has a new lock. Nobody is told: whoever asks will know.
+    pub(crate) fn lock(&self, lock: &Bytes) {
+        self.state.lock().lock = Some(lock.clone());
+    }
+
+    /// What it makes of the next solved work. Without this, any work is unknown to it.
+    pub(crate) fn issued(&self, solved: Solved) {
+        self.state.lock().aux = Some(solved);
+    }
+
+    /// Fails so often to give a block that it has.
+    pub(crate) fn fail_to_give(&self, times: u32) {
+        self.state.lock().fails_to_give = times;
+    }
+
+    /// The proofs that were handed to it.
+    pub(crate) fn proofs(&self) -> Vec<String> {
+        self.state.lock().proofs.clone()
     }
 
     /// From now on it takes questions and answers none.
@@ -191,7 +245,29 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
             Ok(json!(state.lock().active[height].hash.to_string()))
         }
         "getblockheader" => header(params, &state.lock()),
+        "submitauxblock" => match solved(params, &mut state.lock()) {
+            Ok(result) => Ok(result),
+            Err(error) => return json!({ "result": null, "error": error, "id": call["id"] }),
+        },
+        "getblock" => {
+            let hash: BlockHash = params[0].as_str().expect("a hash").parse().expect("a hash");
+            let mut state = state.lock();
+            if state.fails_to_give > 0 {
+                state.fails_to_give -= 1;
+                return json!({ "result": null, "error": { "code": -1, "message": "busy" }, "id": call["id"] });
+            }
+            let beside = state.beside.iter().chain(&state.active);
+            beside
+                .into_iter()
+                .find(|block| block.hash == hash)
+                .map(|block| json!(hex(&block.bytes)))
+                .ok_or(-5)
+        }
         "getchaintips" => Ok(tips(&state.lock())),
+        "getbestchainlock" => match &state.lock().lock {
+            Some(lock) => Ok(best_lock(lock)),
+            None => return json!({ "result": null, "error": no_lock(), "id": call["id"] }),
+        },
         method => panic!("{method} was not expected"),
     };
     match result {
@@ -201,6 +277,41 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
             json!({ "result": null, "error": error, "id": call["id"] })
         }
     }
+}
+
+fn solved(params: &Value, state: &mut State) -> Result<Value, Value> {
+    state.proofs.push(params[1].as_str().expect("a proof").into());
+    match state.aux.take() {
+        None => Err(json!({ "code": -8, "message": "block hash unknown" })),
+        Some(Solved::NotYet(code, then)) => {
+            state.aux = Some(*then);
+            Err(json!({ "code": code, "message": "not now" }))
+        }
+        Some(Solved::Refused) => {
+            state.aux = Some(Solved::Refused);
+            Ok(json!(false))
+        }
+        Some(Solved::Block(block)) => {
+            state.active.push(block);
+            Ok(json!(true))
+        }
+        Some(Solved::Late(block)) => {
+            state.side.push((block.hash, "valid-fork"));
+            state.beside.push(block);
+            Ok(json!(true))
+        }
+    }
+}
+
+fn best_lock(lock: &Bytes) -> Value {
+    let height = u32::from_le_bytes(*lock.first_chunk().expect("a height"));
+    let block = BlockHash::from_wire(lock[4..36].try_into().expect("a hash"));
+    json!({ "blockhash": block.to_string(), "height": height, "signature": hex(&lock[36..]), "known_block": true,
+        "hex": hex(lock) })
+}
+
+fn no_lock() -> Value {
+    json!({ "code": -32603, "message": "Unable to find any ChainLock" })
 }
 
 fn header(params: &Value, state: &State) -> Result<Value, i64> {

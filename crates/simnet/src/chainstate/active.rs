@@ -10,6 +10,15 @@ use wire::{BlockHash, Reader};
 
 use super::{ChainState, FEE_ALLOWANCE, Standing, Verdict};
 
+/// A block that cannot become part of the active chain.
+pub(super) struct Fault {
+    block: BlockHash,
+    /// Where it and those on it stand from now on.
+    standing: Standing,
+    /// The daemon's word.
+    word: String,
+}
+
 impl ChainState {
     /// Keeps a block's body.
     pub(super) fn store(&mut self, hash: BlockHash, block: Arc<IndexedBlock>) {
@@ -23,27 +32,32 @@ impl ChainState {
 
     /// Goes over to the branch with the most work, if that is not the active one, and tells what became of `news`.
     pub(super) fn activate(&mut self, news: BlockHash, now: Duration) -> Verdict {
-        let mut connected = Vec::new();
-        let mut refusal = None;
-        while let Some(branch) = self.better_branch() {
-            match self.connect(&branch, now) {
-                Ok(()) => connected.extend(branch),
-                Err((block, word)) => {
-                    self.condemn(&block);
-                    if self.descends(&news, &block) {
-                        refusal.get_or_insert(word);
-                    }
-                }
-            }
-        }
-        if let Some(word) = refusal {
-            return Verdict::Refused(word);
+        let (connected, faults) = self.advance(now);
+        let refusal = faults.into_iter().find(|fault| self.descends(&news, &fault.block));
+        if let Some(fault) = refusal {
+            return Verdict::Refused(fault.word);
         }
         if self.is_active(&news) {
-            connected.retain(|hash| self.is_active(hash));
             return Verdict::Connected(connected);
         }
         Verdict::Side
+    }
+
+    /// Goes over to the best branch, and tells which blocks became part of the active chain by that, from old to new,
+    /// and which turned out to be of no use on the way.
+    pub(super) fn advance(&mut self, now: Duration) -> (Vec<BlockHash>, Vec<Fault>) {
+        let (mut connected, mut faults) = (Vec::new(), Vec::new());
+        while let Some(branch) = self.better_branch() {
+            match self.connect(&branch, now) {
+                Ok(()) => connected.extend(branch),
+                Err(fault) => {
+                    self.mark(&fault.block, fault.standing);
+                    faults.push(fault);
+                }
+            }
+        }
+        connected.retain(|hash| self.is_active(hash));
+        (connected, faults)
     }
 
     /// The blocks, from old to new, that lead from the active chain to the best tip above it of which every body is
@@ -74,16 +88,21 @@ impl ChainState {
     }
 
     /// Makes a branch the active one. If one of its blocks turns out to be invalid, the active chain stays as it was.
-    fn connect(&mut self, branch: &[BlockHash], now: Duration) -> Result<(), (BlockHash, String)> {
+    fn connect(&mut self, branch: &[BlockHash], now: Duration) -> Result<(), Fault> {
         for hash in branch {
             let entry = self.entry(hash);
+            if self.is_forbidden(entry.height, hash) {
+                let (block, word) = (*hash, self.forbidden());
+                return Err(Fault { block, standing: Standing::Conflicting, word });
+            }
             let block = entry.block.as_ref().expect("every body of a branch is there");
             // A body that cannot be read would not have been stored.
             let claimed = coinbase_claim(block).unwrap_or(i64::MAX);
             let others = block.transactions.len().saturating_sub(1) as i64;
             let allowed = (self.profile.mining.subsidy)(entry.height) + FEE_ALLOWANCE * others;
             if claimed > allowed {
-                return Err((*hash, "bad-cb-amount".into()));
+                let (block, word) = (*hash, "bad-cb-amount".into());
+                return Err(Fault { block, standing: Standing::Invalid, word });
             }
         }
         let Some(first) = branch.first() else { return Ok(()) };

@@ -12,10 +12,7 @@ use crate::inspections::Judgement;
 /// How far a block's time may be ahead of a node's clock, in seconds.
 const MAX_AHEAD: u32 = 7200;
 
-/// How far above the tip a block may be that nobody asked for (L validation.cpp, MIN_BLOCKS_TO_KEEP).
-const MAX_LEAD: u32 = 288;
-
-/// What can be said of a block alone, without those before it, and is said first.
+/// What can be said of a block alone, without those before it, and is said first: the daemons' words.
 const CONTEXT_FREE: [&str; 8] = [
     "high-hash",
     "bad-diffbits",
@@ -26,6 +23,10 @@ const CONTEXT_FREE: [&str; 8] = [
     "bad-cb-multiple",
     "bad-cb-length",
 ];
+
+/// What is looked at together with the blocks before a header, although a chain's inspection finds it in the block.
+const OF_ERA: [&str; 2] = ["late-legacy-block", "early-auxpow-block"];
+const OF_VERSION: [&str; 1] = ["bad-version"];
 
 /// The daemons' word for a block whose coinbase is of another height.
 const BAD_HEIGHT: &str = "bad-cb-height";
@@ -42,36 +43,43 @@ impl ChainState {
         match self.standing(&hash) {
             Some(Standing::Validated | Standing::Stored) => return Verdict::Duplicate,
             Some(Standing::Invalid) => return Verdict::Refused("duplicate-invalid".into()),
+            // The word is the same to both in the daemon, but it costs a peer as much as the first time.
+            Some(Standing::Conflicting) if door == Door::Rpc => return Verdict::Duplicate,
+            Some(Standing::Conflicting) => return Verdict::Refused(self.forbidden()),
             Some(Standing::HeaderOnly) | None => {}
         }
         if judgement.findings.iter().any(|finding| finding.check == "decode-failed") {
             return Verdict::Undecodable;
         }
-        let (alone, in_context): (Vec<&Finding>, Vec<&Finding>) = faults(&judgement, door)
-            .filter(|finding| finding.check != "bad-version")
-            .partition(|finding| CONTEXT_FREE.contains(&finding.check));
+        let (alone, in_context): (Vec<String>, Vec<String>) = faults(&judgement, door)
+            .filter(|finding| !OF_ERA.contains(&finding.check) && !OF_VERSION.contains(&finding.check))
+            .map(|finding| (self.profile.word)(finding, &header))
+            .partition(|word| CONTEXT_FREE.contains(&word.as_str()));
         // CheckBlock looks at all of them in a fixed order; `inspect` finds the first of each kind.
-        if let Some(finding) = CONTEXT_FREE.iter().find_map(|check| alone.iter().find(|f| f.check == *check))
-        {
-            return Verdict::Refused((self.profile.word)(finding, &header));
+        if let Some(word) = CONTEXT_FREE.iter().find(|word| alone.iter().any(|found| found == *word)) {
+            return Verdict::Refused((*word).into());
         }
-        if let Err(word) = self.check_header(&header, &judgement.findings, now) {
-            return Verdict::Refused(word);
+        if let Err(refusal) = self.check_header(&header, &judgement.findings, now) {
+            return refusal;
         }
         if !self.has_enough_work(&header, door) {
+            // Where a rival of the tip is dropped, its header stays (relay_block_with_txs.json of Dogecoin).
+            if self.chain().session_policy().strictly_more_work && !self.knows(&hash) {
+                self.learn(&header, now);
+            }
             return Verdict::Ignored;
         }
-        if let Some(finding) = in_context.first() {
-            return Verdict::Refused((self.profile.word)(finding, &header));
+        if let Some(word) = in_context.into_iter().next() {
+            return Verdict::Refused(word);
         }
         let Some(indexed) = judgement.block.clone() else { return Verdict::Undecodable };
         if !self.knows(&hash) {
-            self.insert(&header, Standing::HeaderOnly);
+            self.learn(&header, now);
         }
-        let misplaced = indexed.height != self.height_of(&hash);
+        let misplaced = self.profile.tells_height && indexed.height != self.height_of(&hash);
         self.store(hash, indexed);
         if misplaced {
-            self.condemn(&hash);
+            self.mark(&hash, Standing::Invalid);
             return Verdict::Refused(BAD_HEIGHT.into());
         }
         self.activate(hash, now)
@@ -80,39 +88,71 @@ impl ChainState {
     /// Gives a header to the node, as announced by a peer. `Ok(true)` if it was new.
     ///
     /// # Errors
-    /// The daemon's word for what is wrong with it; `prev-blk-not-found` if it does not connect.
-    pub fn accept_header(&mut self, header: &Header, now: Duration) -> Result<bool, String> {
+    /// The verdict on it: refused, or an orphan.
+    pub fn accept_header(&mut self, header: &Header, now: Duration) -> Result<bool, Verdict> {
         let hash = self.profile.chain.block_hash(header);
         match self.standing(&hash) {
-            Some(Standing::Invalid) => return Err("duplicate-invalid".into()),
+            Some(Standing::Invalid) => return Err(Verdict::Refused("duplicate-invalid".into())),
+            Some(Standing::Conflicting) => return Err(Verdict::Refused(self.forbidden())),
             Some(_) => return Ok(false),
             None => {}
         }
-        self.chain().check_work(header).map_err(|finding| (self.profile.word)(&finding, header))?;
+        let refusal = |finding: Finding| Verdict::Refused((self.profile.word)(&finding, header));
+        self.chain().check_work(header).map_err(refusal)?;
         self.check_header(header, &[], now)?;
-        self.insert(header, Standing::HeaderOnly);
+        self.learn(header, now);
         Ok(true)
     }
 
+    /// A header that is in order. If it is the one that a lock has been waiting for, that lock is in force from now on.
+    fn learn(&mut self, header: &Header, now: Duration) {
+        let hash = self.insert(header, Standing::HeaderOnly);
+        if self.lock.as_ref().is_some_and(|lock| lock.block == hash) {
+            // Its body is not there yet, so nothing can be connected.
+            self.enforce(now);
+        }
+    }
+
     /// What takes the blocks before (ContextualCheckBlockHeader).
-    fn check_header(&self, header: &Header, findings: &[Finding], now: Duration) -> Result<(), String> {
+    fn check_header(&mut self, header: &Header, findings: &[Finding], now: Duration) -> Result<(), Verdict> {
+        let refuse = |word: &str| Err(Verdict::Refused(word.into()));
         let parent = header.parent();
         match self.standing(&parent) {
-            None => return Err("prev-blk-not-found".into()),
-            Some(Standing::Invalid) => return Err("bad-prevblk".into()),
+            None => return Err(Verdict::Orphan(self.profile.orphan)),
+            Some(Standing::Invalid) => return refuse("bad-prevblk"),
+            Some(Standing::Conflicting) => {
+                return refuse(self.profile.locking.map_or("", |locking| locking.on_forbidden));
+            }
             Some(_) => {}
         }
+        let found = |checks: &[&str]| {
+            let finding = findings.iter().find(|finding| checks.contains(&finding.check));
+            finding.map(|finding| (self.profile.word)(finding, header))
+        };
+        if let Some(word) = found(&OF_ERA) {
+            return refuse(&word);
+        }
         if header.bits() != self.chain().params().pow_limit_bits {
-            return Err("bad-diffbits".into());
+            return refuse("bad-diffbits");
         }
         if header.time() <= self.median_time_past(&parent) {
-            return Err("time-too-old".into());
+            return refuse("time-too-old");
         }
         if header.time() > self.unix(now).saturating_add(MAX_AHEAD) {
-            return Err("time-too-new".into());
+            return refuse("time-too-new");
         }
-        let version = findings.iter().find(|finding| finding.check == "bad-version");
-        version.map_or(Ok(()), |finding| Err((self.profile.word)(finding, header)))
+        if let Some(word) = found(&OF_VERSION) {
+            return refuse(&word);
+        }
+        let (hash, height) = (self.chain().block_hash(header), self.entry(&parent).height + 1);
+        if self.is_forbidden(height, &hash) {
+            if !self.knows(&hash) {
+                self.insert(header, Standing::HeaderOnly);
+            }
+            self.mark(&hash, Standing::Conflicting);
+            return refuse(&self.forbidden());
+        }
+        Ok(())
     }
 
     /// A block that nobody asked for is worth a look only near the tip (AcceptBlock).
@@ -124,15 +164,15 @@ impl ChainState {
         let work = parent.work + super::work_of(header);
         let strictly = self.chain().session_policy().strictly_more_work;
         let enough = if strictly { work > self.work() } else { work >= self.work() };
-        enough && parent.height < self.height() + MAX_LEAD
+        enough && parent.height < self.height() + self.profile.lead
     }
 
-    /// Marks a block and everything built on it as invalid.
-    pub(super) fn condemn(&mut self, hash: &BlockHash) {
+    /// Marks a block and everything built on it.
+    pub(super) fn mark(&mut self, hash: &BlockHash, standing: Standing) {
         let branch: Vec<BlockHash> =
             self.entries.keys().filter(|other| self.descends(other, hash)).copied().collect();
         for block in branch {
-            self.entry_mut(&block).standing = Standing::Invalid;
+            self.entry_mut(&block).standing = standing;
         }
     }
 }

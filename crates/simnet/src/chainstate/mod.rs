@@ -13,13 +13,14 @@
 
 mod active;
 mod judge;
+mod lock;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use chain::{Chain, IndexedBlock, Target, Work};
+use chain::{Chain, IndexedBlock, Lock, Target, Work};
 use wire::{BlockHash, Header, MAX_HEADERS};
 
 use crate::{Inspections, Parent, Profile};
@@ -46,6 +47,8 @@ struct Entry {
     arrival: u64,
     /// When it became part of the active chain for the first time, since the network's start.
     connected_at: Option<Duration>,
+    /// When a lock made it final.
+    locked_at: Option<Duration>,
 }
 
 /// A block tree with its active chain.
@@ -59,6 +62,10 @@ pub struct ChainState {
     /// From genesis on; the index is the height.
     active: Vec<BlockHash>,
     arrivals: u64,
+    /// The newest lock.
+    lock: Option<Lock>,
+    /// The block of the newest lock whose block is known.
+    final_block: Option<BlockHash>,
 }
 
 impl ChainState {
@@ -74,6 +81,7 @@ impl ChainState {
             block: None,
             arrival: 0,
             connected_at: Some(Duration::ZERO),
+            locked_at: None,
         };
         Self {
             profile,
@@ -82,6 +90,8 @@ impl ChainState {
             entries: HashMap::from([(genesis, entry)]),
             active: vec![genesis],
             arrivals: 0,
+            lock: None,
+            final_block: None,
         }
     }
 
@@ -184,9 +194,9 @@ impl ChainState {
         self.parent(&self.tip()).expect("the tip is known")
     }
 
-    /// The header with the most work that is not known to be invalid; its body may be missing.
+    /// The header with the most work that is not known to be invalid or forbidden; its body may be missing.
     pub fn best_header(&self) -> BlockHash {
-        let candidates = self.entries.iter().filter(|(_, entry)| entry.standing != Standing::Invalid);
+        let candidates = self.entries.iter().filter(|(_, entry)| !entry.standing.is_hopeless());
         let rank = |(hash, entry): &(&BlockHash, &Entry)| {
             (entry.work, self.is_active(hash), std::cmp::Reverse(entry.arrival), **hash)
         };
@@ -265,6 +275,7 @@ impl ChainState {
                 let status = match entry.standing {
                     _ if *hash == tip => "active",
                     Standing::Invalid => "invalid",
+                    Standing::Conflicting => "conflicting",
                     Standing::HeaderOnly => "headers-only",
                     Standing::Stored => "valid-headers",
                     Standing::Validated => "valid-fork",
@@ -298,6 +309,7 @@ impl ChainState {
             block: None,
             arrival: self.arrivals,
             connected_at: None,
+            locked_at: None,
         };
         self.entries.insert(hash, entry);
         hash

@@ -100,7 +100,7 @@ fn a_header_may_come_before_its_block() {
     let mut scene = Scene::new();
     let a = scene.first();
     let b = scene.on(&a, None);
-    assert_eq!(scene.chain.accept_header(&b.header, scene.now), Err("prev-blk-not-found".into()));
+    assert_eq!(scene.chain.accept_header(&b.header, scene.now), Err(Verdict::Orphan("prev-blk-not-found")));
     assert_eq!(scene.chain.accept_header(&a.header, scene.now), Ok(true));
     assert_eq!(scene.chain.accept_header(&b.header, scene.now), Ok(true));
     assert_eq!(scene.chain.accept_header(&b.header, scene.now), Ok(false));

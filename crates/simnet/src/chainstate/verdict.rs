@@ -30,6 +30,8 @@ pub enum Verdict {
     Ignored,
     /// It is no block.
     Undecodable,
+    /// It is refused because its parent is not known, in the daemon's word.
+    Orphan(&'static str),
     /// It is refused, in the daemon's word.
     Refused(String),
 }
@@ -42,6 +44,7 @@ impl Verdict {
             Self::Side | Self::Ignored => Some("inconclusive"),
             Self::Duplicate => Some("duplicate"),
             Self::Undecodable => Some("decode-failed"),
+            Self::Orphan(word) => Some(word),
             Self::Refused(word) => Some(word),
         }
     }
@@ -69,6 +72,15 @@ pub enum Standing {
     Validated,
     /// It, or a block below it, was found invalid.
     Invalid,
+    /// A lock forbids it, or a block below it.
+    Conflicting,
+}
+
+impl Standing {
+    /// Whether it can never become part of the active chain.
+    pub fn is_hopeless(self) -> bool {
+        matches!(self, Self::Invalid | Self::Conflicting)
+    }
 }
 
 /// The end of a branch, as `getchaintips` tells it.
@@ -80,6 +92,6 @@ pub struct ChainTip {
     pub height: u32,
     /// How many blocks it has that the active chain has not.
     pub branch_length: u32,
-    /// `active`, `valid-fork`, `valid-headers`, `headers-only` or `invalid`.
+    /// `active`, `valid-fork`, `valid-headers`, `headers-only`, `invalid` or `conflicting`.
     pub status: &'static str,
 }

@@ -29,8 +29,9 @@ const SMALLEST: usize = 300;
 const SIGNATURE: usize = 72;
 const PUBLIC_KEY: usize = 33;
 
-/// A script that pays to the hash of a key (version 0).
-const PAYMENT: usize = 22;
+/// What stands around the 20 bytes of a script that pays to the hash of a key: with witness (version 0), and without.
+const WITNESS_PAYMENT: (&[u8], &[u8]) = (&[0x00, 20], &[]);
+const PAYMENT: (&[u8], &[u8]) = (&[0x76, 0xa9, 20], &[0x88, 0xac]);
 
 /// A count of transactions takes one byte up to here, three beyond.
 const SHORT_COUNT: usize = 0xfc;
@@ -70,10 +71,9 @@ impl Filler {
         body.put_compact_size(outputs + u64::from(extra.is_some()));
         for _ in 0..outputs {
             body.put_i64_le(rng.random_range(1_000..50_000_000));
-            let mut script = [0; PAYMENT];
-            rng.fill(&mut script[2..]);
-            script[1] = 20;
-            body.put_byte_string(&script);
+            let (begin, end) = if with_witness { WITNESS_PAYMENT } else { PAYMENT };
+            let key: [u8; 20] = noise(rng);
+            body.put_byte_string(&[begin, &key, end].concat());
         }
         if let Some(extra) = extra {
             body.put_i64_le(0);

@@ -5,19 +5,24 @@
 //! notices that does without a set of coins, as a relay and a simulated node do.
 
 mod coinbase;
+mod draft;
 mod filler;
 mod flaw;
+mod merged;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use chain::merkle;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use wire::{BlockHash, Encode, Header};
+use wire::{BlockHash, Encode, Header, sha256d};
 
-use crate::{Profile, chainstate::FEE_ALLOWANCE};
+use crate::{Profile, chainstate::FEE_ALLOWANCE, profile::Merged};
 use coinbase::Coinbase;
+use draft::Draft;
 use filler::Filler;
+use merged::Elsewhere;
 
 pub use flaw::Flaw;
+pub use merged::{AuxBlock, ParentBlock, Tree};
 
 /// How far ahead the time of a block is that is [`Flaw::TimeTooNew`], in seconds: two hours more than allowed.
 const TOO_FAR_AHEAD: u32 = 4 * 3600;
@@ -63,6 +68,10 @@ pub struct Minted {
     pub parent: BlockHash,
     /// Its height.
     pub height: u32,
+    /// Its coinbase, without witness: what its name is the hash of.
+    pub coinbase: Bytes,
+    /// What leads from the coinbase to the merkle root, from below.
+    pub coinbase_branch: Vec<[u8; 32]>,
     /// What is wrong with it.
     pub flaw: Option<Flaw>,
 }
@@ -84,7 +93,73 @@ impl Mint {
     /// Makes a block whose header says `time` (Unix seconds), or the parent's
     /// [least time](Parent::least_time) if that is later. Each call gives another block, also from the same order: its
     /// coinbase has a new extra nonce.
+    ///
+    /// Where a chain has [merged mining](Merged), the block is merge-mined with a parent that is made up, in a tree of
+    /// chains of some size.
     pub fn mint(&mut self, parent: &Parent, time: u32, order: &Order) -> Minted {
+        self.mint_with(parent, time, order, &[])
+    }
+
+    /// The same, with a note in the coinbase's script: what commits the block to those of other chains. There is room for
+    /// some 70 bytes.
+    pub fn mint_with(&mut self, parent: &Parent, time: u32, order: &Order, note: &[u8]) -> Minted {
+        let enough = order.flaw != Some(Flaw::HighHash);
+        // A version from before there was merged mining tells of no proof.
+        let is_old = order.flaw == Some(Flaw::BadVersion);
+        match self.merged_at(parent.height + 1).filter(|_| !is_old) {
+            Some(merged) => {
+                let (aux, elsewhere) = self.merge(merged, parent, time, order, note);
+                aux.on(&elsewhere, enough)
+            }
+            None => {
+                let version = if is_old { 1 } else { self.profile.mining.version };
+                self.draft(parent, time, order, note, version, 0).work(&*self.profile.chain, enough)
+            }
+        }
+    }
+
+    /// Makes a block whose work is to be done on another chain's; `None` if the chain has no such blocks at this height.
+    /// What the proof adds to its size is not known yet: it is taken to be what some pool's would.
+    ///
+    /// Of flaws, [`Flaw::HighHash`] has no effect, since the work is the parent's; with [`Flaw::BrokenCommitment`] the
+    /// block asks for the wrong [commitment](AuxBlock::commitment).
+    pub fn aux(&mut self, parent: &Parent, time: u32, order: &Order) -> Option<AuxBlock> {
+        let merged = self.merged_at(parent.height + 1)?;
+        Some(self.merge(merged, parent, time, order, &[]).0)
+    }
+
+    fn merged_at(&self, height: u32) -> Option<Merged> {
+        self.profile.mining.merged.filter(|merged| height >= merged.from)
+    }
+
+    /// An aux block, and a parent that may be made for it.
+    fn merge(
+        &mut self,
+        merged: Merged,
+        parent: &Parent,
+        time: u32,
+        order: &Order,
+        note: &[u8],
+    ) -> (AuxBlock, Elsewhere) {
+        let tree = Tree::random(&mut self.rng);
+        let bits = self.profile.chain.params().pow_limit_bits;
+        let elsewhere = Elsewhere::random(&mut self.rng, time, bits);
+        let reserve = elsewhere.reserve(&merged, &tree);
+        let draft = self.draft(parent, time, order, note, merged.version, reserve);
+        let astray = order.flaw == Some(Flaw::BrokenCommitment);
+        (AuxBlock::new(self.profile.chain.clone(), merged, tree, draft, astray), elsewhere)
+    }
+
+    /// A block but for its work, and for `reserve` bytes that are to come behind its header.
+    fn draft(
+        &mut self,
+        parent: &Parent,
+        time: u32,
+        order: &Order,
+        note: &[u8],
+        version: i32,
+        reserve: usize,
+    ) -> Draft {
         let mining = self.profile.mining;
         let height = parent.height + 1;
         self.extra_nonce += 1;
@@ -92,10 +167,13 @@ impl Mint {
             height,
             extra_nonce: self.extra_nonce,
             value: (mining.subsidy)(height),
+            payout: mining.payout,
             commitment: mining.witness_commitment.then_some([0; 32]),
             padding: Vec::new(),
+            payload: (mining.payload)(height),
+            note: note.to_vec(),
         };
-        let room = order.size.saturating_sub(Header::LEN + 1 + coinbase.with_witness().len());
+        let room = order.size.saturating_sub(Header::LEN + reserve + 1 + coinbase.with_witness().len());
         let fillers = Filler::fill(room, mining.witness_commitment, &mut self.rng);
         coinbase.padding = fillers.padding;
         let fillers = fillers.transactions;
@@ -107,9 +185,11 @@ impl Mint {
             coinbase.commit_to(merkle::tree(wtxids).root);
         }
 
-        let txids =
-            std::iter::once(coinbase.txid()).chain(fillers.iter().map(|filler| filler.txid)).collect();
-        let mut root = merkle::tree(txids).root;
+        let stripped = coinbase.stripped();
+        let txid = sha256d(&stripped);
+        let txids = std::iter::once(txid).chain(fillers.iter().map(|filler| filler.txid)).collect();
+        let coinbase_branch = draft::branch_of_first(txids);
+        let mut root = draft::root_above(txid, &coinbase_branch);
         if order.flaw == Some(Flaw::BadMerkleRoot) {
             root[0] ^= 1;
         }
@@ -122,22 +202,21 @@ impl Mint {
             Some(Flaw::TimeTooNew) => time.saturating_add(TOO_FAR_AHEAD),
             _ => time.max(parent.least_time),
         };
-        let version = if order.flaw == Some(Flaw::BadVersion) { 1 } else { mining.version };
-        let header = self.mine(version, parent_hash, root, time, order.flaw != Some(Flaw::HighHash));
+        let bits = self.profile.chain.params().pow_limit_bits;
+        let fixed = merged::header(version, parent_hash.as_wire(), &root, time, bits);
 
-        let mut bytes = BytesMut::with_capacity(order.size + 64);
-        header.write(&mut bytes);
-        bytes.put_compact_size(1 + fillers.len() as u64);
+        let mut body = BytesMut::with_capacity(order.size);
+        body.put_compact_size(1 + fillers.len() as u64);
         match order.flaw {
-            Some(Flaw::MissingCoinbaseWitness) => bytes.put_slice(&coinbase.stripped()),
-            _ => bytes.put_slice(&coinbase.with_witness()),
+            Some(Flaw::MissingCoinbaseWitness) => body.put_slice(&stripped),
+            _ => body.put_slice(&coinbase.with_witness()),
         }
-        fillers.iter().for_each(|filler| bytes.put_slice(&filler.bytes));
+        fillers.iter().for_each(|filler| body.put_slice(&filler.bytes));
         if order.flaw == Some(Flaw::TrailingBytes) {
-            bytes.put_slice(&[0; 10]);
+            body.put_slice(&[0; 10]);
         }
-        let hash = self.profile.chain.block_hash(&header);
-        Minted { bytes: bytes.freeze(), hash, header, parent: parent_hash, height, flaw: order.flaw }
+        let (body, coinbase) = (body.freeze(), stripped.into());
+        Draft { fixed, body, coinbase, coinbase_branch, height, flaw: order.flaw }
     }
 
     /// A chain of blocks without transactions on `parent`, one block spacing apart, the last not after `until` (Unix
@@ -154,23 +233,5 @@ impl Mint {
             block
         });
         blocks.collect()
-    }
-
-    /// The header whose proof of work holds, or does not, as wanted. At regtest's limit every other nonce will do.
-    fn mine(&self, version: i32, parent: BlockHash, root: [u8; 32], time: u32, valid: bool) -> Header {
-        let mut fixed = [0; Header::LEN];
-        let mut out = &mut fixed[..];
-        out.put_i32_le(version);
-        out.put_slice(parent.as_wire());
-        out.put_slice(&root);
-        out.put_u32_le(time);
-        out.put_u32_le(self.profile.chain.params().pow_limit_bits);
-        (0..=u32::MAX)
-            .map(|nonce| {
-                fixed[76..].copy_from_slice(&nonce.to_le_bytes());
-                Header::new(fixed)
-            })
-            .find(|header| self.profile.chain.check_work(header).is_ok() == valid)
-            .expect("one of 2^32 nonces fits a target that every other hash meets")
     }
 }

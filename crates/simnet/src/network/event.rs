@@ -28,6 +28,8 @@ pub(super) enum Event {
     HungUp { connection: ConnectionId },
     /// A neighbour's block has arrived.
     Gossip { to: usize, block: Bytes },
+    /// A lock has arrived: a neighbour's, or one that the node's own quorum has made.
+    Lock { to: usize, object: Bytes },
 }
 
 /// Events by time; of those at the same time, the first that was put in comes first.

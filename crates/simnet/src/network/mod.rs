@@ -43,11 +43,12 @@ use std::{
 use bytes::Bytes;
 use protocol::delivery::{Outcome, Tracker};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use wire::Message;
+use wire::{BlockHash, Message};
 
 use crate::{
     ChainState, ConnectionId, Inspections, Link, Mint, Minted, Node, Order, Output, Pipe, Profile,
     Temperament,
+    quorum::{Ballot, Roster},
     topology::{Topology, gossip_delay},
 };
 use event::{Event, Queue};
@@ -91,6 +92,7 @@ pub struct Network {
     topology: Topology,
     relay: Pusher,
     mint: Mint,
+    ballot: Option<Ballot>,
     connections: BTreeMap<ConnectionId, usize>,
     dialled: u64,
     trace: Vec<Trace>,
@@ -112,10 +114,17 @@ impl Network {
         let temperaments: Vec<Temperament> =
             setup.members.iter().map(|(temperament, _)| *temperament).collect();
         let topology = Topology::random(&temperaments, setup.neighbours, &mut rng);
+        // Nobody here has an address.
+        let roster = Arc::new(Roster::new(setup.seed, Vec::new(), Vec::new()));
+        let ballot = setup.quorum.zip(profile.locking);
+        let ballot = ballot.map(|(quorum, locking)| Ballot::new(quorum, roster.clone(), locking));
         let member = |(temperament, link)| {
             let rng = StdRng::seed_from_u64(rng.random());
             let mut node = Node::new(profile.clone(), inspections.clone(), temperament, EPOCH, rng);
             node.chain_mut().adopt(&headers);
+            if ballot.is_some() {
+                node.join(roster.clone());
+            }
             Member { node, link, line: None, due: None }
         };
         let members: Vec<Member> = setup.members.into_iter().map(member).collect();
@@ -127,6 +136,7 @@ impl Network {
             topology,
             relay,
             mint,
+            ballot,
             connections: BTreeMap::new(),
             dialled: 0,
             trace: Vec::new(),
@@ -192,6 +202,18 @@ impl Network {
         let now = self.now;
         self.members[index].node.hear_of(block, now);
         self.collect(index);
+    }
+
+    /// Makes a node say something to the relay, whatever it is.
+    pub fn say(&mut self, index: usize, message: &Message) {
+        let now = self.now;
+        self.members[index].node.say(message, now);
+        self.collect(index);
+    }
+
+    /// When the first node learned that a block is final. `None`: none knows that.
+    pub fn locked(&self, block: &BlockHash) -> Option<Duration> {
+        self.members.iter().filter_map(|member| member.node.chain().locked_at(block)).min()
     }
 
     /// What the relay knows of a push.
@@ -267,6 +289,10 @@ impl Network {
                 self.members[to].node.hear_of(&block, self.now);
                 self.collect(to);
             }
+            Event::Lock { to, object } => {
+                self.members[to].node.hear_of_lock(&object, self.now);
+                self.collect(to);
+            }
         }
     }
 
@@ -316,10 +342,29 @@ impl Network {
                         let arrival = at + gossip_delay(from, self.members[to].link, block.len());
                         self.queue.put(arrival, Event::Gossip { to, block: block.clone() });
                     }
+                    self.sign(index, hash, at);
+                }
+                Output::Locked { object, at } => {
+                    self.note(index, Happening::Locked);
+                    let from = self.members[index].link;
+                    for to in self.topology.of(index) {
+                        let arrival = at + gossip_delay(from, self.members[to].link, object.len());
+                        self.queue.put(arrival, Event::Lock { to, object: object.clone() });
+                    }
                 }
             }
         }
         self.schedule(index);
+    }
+
+    /// A member of the quorum signs what it has accepted.
+    fn sign(&mut self, index: usize, block: BlockHash, at: Duration) {
+        let Some(height) = self.members[index].node.chain().height_of(&block) else { return };
+        let decision = self.ballot.as_mut().and_then(|ballot| ballot.accepted(index, height, block));
+        let Some(decision) = decision else { return };
+        for to in decision.signers {
+            self.queue.put(at + decision.delay, Event::Lock { to, object: decision.object.clone() });
+        }
     }
 
     /// Carries out what the relay did.

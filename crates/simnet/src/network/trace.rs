@@ -28,6 +28,8 @@ pub enum Happening {
     Sent(Command),
     /// A block became part of its active chain.
     Accepted(BlockHash),
+    /// It learned of a lock, the newest that it knows.
+    Locked,
     /// It hung up.
     HungUp(HangUp),
     /// The relay hung up on it.

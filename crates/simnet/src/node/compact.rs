@@ -114,13 +114,14 @@ impl Node {
         let negotiated = self
             .peer(id)
             .is_some_and(|peer| peer.compact.is_some_and(|offer| offer.version == format.usable));
-        let in_usable_format = format.tail_from.is_none() || !compact.extension.is_empty();
-        if in_usable_format && !negotiated {
+        let has_tail = !compact.extension.is_empty();
+        let in_usable_format = format.tail_from.is_none() || has_tail;
+        if has_tail && !negotiated {
             // Read in another format there are bytes left over: dropped (measured.md).
             return;
         }
-        if let Err(word) = self.chain.accept_header(&compact.header, at) {
-            return self.punish(id, (self.profile.points)(&word), at);
+        if let Err(refusal) = self.chain.accept_header(&compact.header, at) {
+            return self.punish_for(id, &refusal, at);
         }
         self.note_possession(id, hash);
         if self.chain.block(&hash).is_some() {

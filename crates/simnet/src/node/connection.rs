@@ -18,10 +18,15 @@ pub(super) struct Connection {
     pub(super) since: Duration,
     pub(super) intake: Intake,
     pub(super) phase: Phase,
+    /// What it has been punished with.
+    pub(super) points: u32,
     /// The nonce of the `version` that we sent.
     pub(super) nonce: Option<u64>,
     pub(super) received: u64,
     pub(super) sent: u64,
+    /// When something was last said, and until when what is said is late.
+    pub(super) spoke_at: Option<Duration>,
+    pub(super) late_until: Duration,
 }
 
 #[derive(Debug)]
@@ -45,7 +50,6 @@ pub(super) struct Peer {
     pub(super) last_unknown: Option<BlockHash>,
     /// The best header that we told it.
     pub(super) best_sent: Option<BlockHash>,
-    pub(super) points: u32,
     /// Headers messages in a row that did not connect.
     pub(super) unconnected: u32,
     pub(super) ping: Option<(u64, Duration)>,
@@ -55,6 +59,10 @@ pub(super) struct Peer {
     pub(super) partial: Option<Partial>,
     /// Blocks of ours that it is still to be told of.
     pub(super) to_announce: Vec<BlockHash>,
+    /// The last lock that it said it has, or was told of.
+    pub(super) known_lock: Option<[u8; 32]>,
+    /// Since when it owes an answer about headers, if that keeps the daemon from asking again.
+    pub(super) questioned: Option<Duration>,
 }
 
 /// How a peer looks in `getpeerinfo`.
@@ -74,6 +82,8 @@ pub struct PeerInfo {
     pub user_agent: String,
     /// The height that it claimed when it connected; -1 if none.
     pub start_height: i64,
+    /// What it has been punished with: 100 are the end.
+    pub points: u32,
     /// The last measured round trip.
     pub ping_time: Option<Duration>,
     /// Bytes received from it.
@@ -87,11 +97,14 @@ impl Connection {
         Self {
             address,
             since: now,
-            intake: Intake::new(profile.magic(), profile.max_payload),
+            intake: Intake::new(profile.magic(), profile.max_payload, profile.may_encrypt),
             phase: Phase::AwaitingVersion,
+            points: 0,
             nonce: None,
             received: 0,
             sent: 0,
+            spoke_at: None,
+            late_until: Duration::ZERO,
         }
     }
 
@@ -118,6 +131,7 @@ impl Connection {
             protocol: peer.version.protocol,
             user_agent: peer.version.user_agent(),
             start_height: peer.version.start_height().map_or(-1, i64::from),
+            points: self.points,
             ping_time: peer.ping_time,
             received: self.received,
             sent: self.sent,
@@ -135,13 +149,14 @@ impl Peer {
             best_known: None,
             last_unknown: None,
             best_sent: None,
-            points: 0,
             unconnected: 0,
             ping: None,
             ping_time: None,
             addressed: false,
             partial: None,
             to_announce: Vec::new(),
+            known_lock: None,
+            questioned: None,
         }
     }
 }

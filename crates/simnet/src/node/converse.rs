@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use wire::{BlockHash, Command, Header, InvItem, Message, Reject, RejectCode, SendCompact};
+use wire::{BlockHash, Command, Header, InvItem, Message, SendCompact};
 
 use super::{
     ConnectionId, HangUp, Node,
     connection::{Peer, Phase},
 };
 use crate::{Door, Temperament, Verdict, profile::Say};
-
-/// From how many points on a peer is hung up on.
-const POINTS: u32 = 100;
 
 /// A headers message with so many entries is no announcement, and is not asked about when it does not connect.
 const MAX_ANNOUNCED: usize = 8;
@@ -73,7 +70,17 @@ impl Node {
             Message::GetData(items) => self.serve_data(id, items, at),
             Message::GetBlockTxn(request) => self.serve_transactions(id, &request, at),
             Message::GetAddr => self.note_address_request(id, at),
-            // A second version or verack, transactions, addresses, what the daemon does not know: nothing happens.
+            Message::Unknown { command, payload }
+                if self.lock_kind().is_some_and(|kind| kind.command == command) =>
+            {
+                self.hear_lock(id, &payload, at);
+            }
+            Message::Version(_) => self.hear_second_version(id, at),
+            Message::Verack => {
+                let protocol = self.peer(id).map_or(0, |peer| peer.version.protocol);
+                self.recite(id, self.profile.again, protocol, at);
+            }
+            // Transactions, addresses, what the daemon does not know: nothing happens.
             _ => {}
         }
     }
@@ -82,14 +89,16 @@ impl Node {
     pub(super) fn disregards(&self, message: &Message) -> bool {
         match self.temperament {
             Temperament::Mute | Temperament::Deaf => true,
-            Temperament::Zombie => matches!(
-                message,
-                Message::Block(_)
-                    | Message::CompactBlock(_)
-                    | Message::BlockTxn(_)
-                    | Message::Headers(_)
-                    | Message::Inv(_)
-            ),
+            Temperament::Zombie => {
+                matches!(
+                    message,
+                    Message::Block(_)
+                        | Message::CompactBlock(_)
+                        | Message::BlockTxn(_)
+                        | Message::Headers(_)
+                        | Message::Inv(_)
+                ) || self.is_lock(message)
+            }
             _ => false,
         }
     }
@@ -105,19 +114,12 @@ impl Node {
             {
                 self.punish(id, 20, at);
             }
+            _ if self.peer(id).is_some() => self.reject_malformed(id, command, at),
             _ => {}
         }
     }
 
-    pub(super) fn punish(&mut self, id: ConnectionId, points: u32, at: Duration) {
-        let Some(peer) = self.peer_mut(id) else { return };
-        peer.points = peer.points.saturating_add(points);
-        if peer.points >= POINTS {
-            self.hang_up(id, HangUp::Misbehaving, at);
-        }
-    }
-
-    fn greets_with(&self, is: impl Fn(&Say) -> bool) -> bool {
+    pub(super) fn greets_with(&self, is: impl Fn(&Say) -> bool) -> bool {
         self.profile.greeting.iter().any(|step| is(&step.say))
     }
 
@@ -131,6 +133,7 @@ impl Node {
     }
 
     fn hear_inventory(&mut self, id: ConnectionId, items: &[InvItem], at: Duration) {
+        self.hear_lock_inventory(id, items, at);
         let kind = self.profile.chain.dialect().inv_types().block;
         let blocks: Vec<BlockHash> =
             items.iter().filter(|item| item.kind == kind).map(InvItem::block_hash).collect();
@@ -144,6 +147,10 @@ impl Node {
     }
 
     fn hear_headers(&mut self, id: ConnectionId, headers: &[Header], at: Duration) {
+        // Any answer is one, an empty one too.
+        if let Some(peer) = self.peer_mut(id) {
+            peer.questioned = None;
+        }
         let (Some(first), Some(last)) = (headers.first(), headers.last()) else { return };
         let last = self.profile.chain.block_hash(last);
         if !self.chain.knows(&first.parent()) && headers.len() < MAX_ANNOUNCED {
@@ -161,8 +168,8 @@ impl Node {
             return self.punish(id, 20, at);
         }
         for header in headers {
-            if let Err(word) = self.chain.accept_header(header, at) {
-                return self.punish(id, (self.profile.points)(&word), at);
+            if let Err(refusal) = self.chain.accept_header(header, at) {
+                return self.punish_for(id, &refusal, at);
             }
         }
         if let Some(peer) = self.peer_mut(id) {
@@ -209,26 +216,16 @@ impl Node {
         if self.temperament == Temperament::Cutting {
             return self.hang_up(id, HangUp::Cut, at);
         }
-        let Some(header) = bytes.first_chunk().map(|fixed| Header::new(*fixed)) else { return };
+        let Some(header) = bytes.first_chunk().map(|fixed| Header::new(*fixed)) else {
+            return self.reject_malformed(id, Command::BLOCK, at);
+        };
         let hash = self.profile.chain.block_hash(&header);
         let asked = self.requested.remove(&hash).is_some();
         match self.chain.accept(bytes, Door::Peer { asked }, at) {
             Verdict::Connected(blocks) => self.connected(&blocks, Some(id), at),
-            Verdict::Refused(word) => self.refuse(id, hash, &word, at),
-            Verdict::Side | Verdict::Duplicate | Verdict::Ignored | Verdict::Undecodable => {}
+            refusal @ (Verdict::Refused(_) | Verdict::Orphan(_)) => self.refuse(id, hash, &refusal, at),
+            Verdict::Undecodable => self.reject_malformed(id, Command::BLOCK, at),
+            Verdict::Side | Verdict::Duplicate | Verdict::Ignored => {}
         }
-    }
-
-    fn refuse(&mut self, id: ConnectionId, block: BlockHash, word: &str, at: Duration) {
-        if self.profile.rejects {
-            let reject = Reject {
-                command: Bytes::from_static(b"block"),
-                code: RejectCode(0x10),
-                reason: Bytes::copy_from_slice(word.as_bytes()),
-                data: Bytes::copy_from_slice(block.as_wire()),
-            };
-            self.send(id, Message::Reject(reject), at);
-        }
-        self.punish(id, (self.profile.points)(word), at);
     }
 }

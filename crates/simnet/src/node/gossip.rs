@@ -58,7 +58,7 @@ impl Node {
     pub(super) fn take_gossip(&mut self, block: Bytes, at: Duration) {
         match self.chain.accept(&block, Door::Peer { asked: true }, at) {
             Verdict::Connected(blocks) => self.connected(&blocks, None, at),
-            Verdict::Refused(word) if word == "prev-blk-not-found" => {
+            Verdict::Orphan(_) => {
                 let waiting: usize = self.gossip.orphans.values().map(Vec::len).sum();
                 if let Some(fixed) = block.first_chunk().filter(|_| waiting < KEPT) {
                     self.gossip.orphans.entry(Header::new(*fixed).parent()).or_default().push(block);
@@ -91,5 +91,6 @@ impl Node {
         for block in std::mem::take(&mut self.gossip.missed) {
             self.take_gossip(block, at);
         }
+        self.catch_up_with_locks(at);
     }
 }

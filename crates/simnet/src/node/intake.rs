@@ -25,18 +25,34 @@ pub(super) struct Intake {
     at_header: bool,
     /// The buffer's length at which it is enough.
     enough: Option<usize>,
+    /// What may be made of a stream that does not begin with the magic.
+    beginning: Beginning,
+}
+
+/// How a stream may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// With the magic, or it is broken.
+    Plain,
+    /// With the magic, or it is a key (BIP324).
+    Either,
+    /// It was a key, or is taken for one: nothing can be understood.
+    Encrypted,
 }
 
 impl Intake {
     /// The daemons accept payloads up to `limit` from the first message on.
-    pub(super) fn new(magic: [u8; 4], limit: usize) -> Self {
+    pub(super) fn new(magic: [u8; 4], limit: usize, may_encrypt: bool) -> Self {
         let mut codec = FrameCodec::new(magic);
         codec.set_limit(limit);
-        Self { codec, buffer: BytesMut::new(), at_header: true, enough: None }
+        let beginning = if may_encrypt { Beginning::Either } else { Beginning::Plain };
+        Self { codec, buffer: BytesMut::new(), at_header: true, enough: None, beginning }
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        if self.beginning != Beginning::Encrypted {
+            self.buffer.extend_from_slice(bytes);
+        }
     }
 
     /// The next frame. `cuts`: blocks are read up to their middle only.
@@ -54,10 +70,16 @@ impl Intake {
         match self.codec.decode(&mut self.buffer) {
             Ok(Some(frame)) => {
                 self.at_header = true;
+                self.beginning = Beginning::Plain;
                 Some(Heard::Frame(frame))
             }
             Ok(None) => {
                 self.at_header = self.buffer.len() < HEADER_LEN && self.at_header;
+                None
+            }
+            Err(FrameError::Magic { .. }) if self.beginning == Beginning::Either => {
+                self.beginning = Beginning::Encrypted;
+                self.buffer.clear();
                 None
             }
             Err(FrameError::Magic { .. }) => Some(Heard::Broken(HangUp::BadMagic)),

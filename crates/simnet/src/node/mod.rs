@@ -24,9 +24,13 @@ mod desk;
 mod gossip;
 mod handshake;
 mod intake;
+mod lock;
+mod merged;
 mod output;
+mod refuse;
 mod serve;
 mod timers;
+mod tongue;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -36,7 +40,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use rand::{Rng, RngCore};
+use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use tokio_util::codec::Encoder;
 use wire::{BlockHash, Command, Frame, FrameCodec, Message};
 
@@ -45,10 +49,15 @@ use connection::{Connection, Phase};
 use desk::{Desk, Work};
 use gossip::Gossip;
 use intake::Heard;
+use lock::Locks;
+use merged::Issued;
+use refuse::Bans;
 use timers::{Timer, Timers};
 
 pub use connection::{ConnectionId, PeerInfo};
+pub use merged::Solution;
 pub use output::{HangUp, Output};
+pub use refuse::Ban;
 
 /// How many connections a node takes. litecoind: 125 less 11 of its own (protocol.md §2.4).
 const MAX_CONNECTIONS: usize = 114;
@@ -68,6 +77,13 @@ pub struct Node {
     /// Peers that were asked to push compact blocks, the latest last.
     pushers: VecDeque<ConnectionId>,
     gossip: Gossip,
+    locks: Locks,
+    /// Addresses from which nothing is taken.
+    bans: Bans,
+    /// Work for merged mining that it has issued.
+    issued: Issued,
+    /// What is a matter of chance about when it speaks, if the profile leaves any of that to chance.
+    whims: Option<StdRng>,
     /// Away, if [`Temperament::Flapping`].
     away: bool,
     initial_download: bool,
@@ -84,11 +100,15 @@ impl Node {
         epoch: u32,
         rng: impl RngCore + Send + 'static,
     ) -> Self {
+        let mut rng: Box<dyn RngCore + Send> = Box::new(rng);
+        let whimsical = profile.stall.is_some() || profile.afterthought.is_some();
+        let whims = whimsical.then(|| StdRng::seed_from_u64(rng.next_u64()));
         let mut node = Self {
             chain: ChainState::new(profile.clone(), inspections, epoch),
             profile,
             temperament,
-            rng: Box::new(rng),
+            rng,
+            whims,
             connections: BTreeMap::new(),
             desk: Desk::default(),
             timers: Timers::default(),
@@ -96,6 +116,9 @@ impl Node {
             requested: HashMap::new(),
             pushers: VecDeque::new(),
             gossip: Gossip::default(),
+            locks: Locks::default(),
+            bans: Bans::default(),
+            issued: Issued::default(),
             away: false,
             initial_download: false,
             warm_up: None,
@@ -174,8 +197,14 @@ impl Node {
     /// Someone has connected, from `address`. The number must not have been used before.
     pub fn connect(&mut self, id: ConnectionId, address: SocketAddr, now: Duration) {
         self.tick(now);
-        if self.away || self.connections.len() >= MAX_CONNECTIONS {
-            let reason = if self.away { HangUp::Away } else { HangUp::Full };
+        let reason = if self.away || self.temperament == Temperament::Down {
+            Some(HangUp::Away)
+        } else if self.bans.holds(&address.ip(), now) {
+            Some(HangUp::Banned)
+        } else {
+            (self.connections.len() >= MAX_CONNECTIONS).then_some(HangUp::Full)
+        };
+        if let Some(reason) = reason {
             return self.outbox.push_back(Output::HangUp { connection: id, reason, at: now });
         }
         self.connections.insert(id, Connection::new(address, &self.profile, now));
@@ -285,22 +314,6 @@ impl Node {
             Phase::AwaitingVersion => self.await_version(id, message, at),
             Phase::AwaitingVerack(_) => self.await_verack(id, message, at),
             Phase::Ready(_) => self.converse(id, message, at),
-        }
-    }
-
-    fn send(&mut self, to: ConnectionId, message: Message, at: Duration) {
-        let silent = self.temperament == Temperament::Mute;
-        let Some(connection) = self.connections.get_mut(&to) else { return };
-        if silent && connection.is_ready() {
-            return;
-        }
-        connection.sent += (wire::HEADER_LEN + message.encode().len()) as u64;
-        self.outbox.push_back(Output::Send { to, message, at });
-    }
-
-    fn hang_up(&mut self, id: ConnectionId, reason: HangUp, at: Duration) {
-        if self.forget(id) {
-            self.outbox.push_back(Output::HangUp { connection: id, reason, at });
         }
     }
 

@@ -37,6 +37,13 @@ pub enum Output {
         /// When.
         at: Duration,
     },
+    /// It has learned of a lock, which is genuine. Its neighbours will hear of it.
+    Locked {
+        /// The lock as it travels.
+        object: Bytes,
+        /// When.
+        at: Duration,
+    },
 }
 
 /// Why a node closes a connection.
@@ -63,6 +70,9 @@ pub enum HangUp {
     /// The peer has earned 100 points.
     #[error("misbehaves")]
     Misbehaving,
+    /// The peer's address has earned 100 points, and for a while nothing is taken from there.
+    #[error("banned")]
+    Banned,
     /// The handshake was not done within a minute.
     #[error("no handshake in time")]
     HandshakeTimeout,
@@ -75,7 +85,7 @@ pub enum HangUp {
     /// The node's temperament: in the middle of a block.
     #[error("cut in the middle of a block")]
     Cut,
-    /// The node's temperament: it is away.
+    /// The node's temperament: it is away, or down.
     #[error("away")]
     Away,
 }
@@ -91,6 +101,7 @@ impl HangUp {
             Self::LateFeature => "late_feature",
             Self::LongLocator => "long_locator",
             Self::Misbehaving => "misbehaving",
+            Self::Banned => "banned",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::PongTimeout => "pong_timeout",
             Self::Full => "full",

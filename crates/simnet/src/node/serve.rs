@@ -15,12 +15,9 @@ use crate::chainstate::Standing;
 const COMPACT_DEPTH: u32 = 5;
 const TRANSACTIONS_DEPTH: u32 = 10;
 
-/// How long `getaddr` waits for its answer, in seconds (measured: 10 to 29).
-const ADDRESS_DELAY: std::ops::Range<f64> = 10.0..29.0;
-
 impl Node {
     pub(super) fn serve_headers(&mut self, id: ConnectionId, request: &GetHeaders, at: Duration) {
-        if self.initial_download {
+        if self.initial_download && !self.profile.serves_in_download {
             return;
         }
         let headers = self.chain.after(&request.locator, request.stop);
@@ -40,7 +37,7 @@ impl Node {
     /// whole in whatever form they are asked for; the daemons strip them.
     pub(super) fn serve_data(&mut self, id: ConnectionId, items: Vec<InvItem>, at: Duration) {
         let types = self.profile.chain.dialect().inv_types();
-        let (blocks, others): (Vec<_>, Vec<_>) =
+        let (blocks, mut others): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|item| types.asks_for_block(item.kind));
         let compact = types.compact_block;
         for item in blocks {
@@ -52,6 +49,7 @@ impl Node {
                 None => self.serve_block(id, &hash, at),
             }
         }
+        self.serve_locks(id, &mut others, at);
         if !others.is_empty() {
             self.send(id, Message::NotFound(others), at);
         }
@@ -84,12 +82,13 @@ impl Node {
         Some(self.chain.height().saturating_sub(self.chain.height_of(hash)?))
     }
 
-    /// Addresses are told once, and late, so that nobody learns who knows whom since when.
+    /// Addresses are told once, and by most daemons late, so that nobody learns who knows whom since when.
     pub(super) fn note_address_request(&mut self, id: ConnectionId, at: Duration) {
         let any = !self.addresses.is_empty();
         let Some(peer) = self.peer_mut(id).filter(|peer| any && !peer.addressed) else { return };
         peer.addressed = true;
-        let delay = Duration::from_secs_f64(self.rng.random_range(ADDRESS_DELAY));
+        let Some(delay) = self.profile.address_delay.clone() else { return self.tell_addresses(id, at) };
+        let delay = Duration::from_secs_f64(self.rng.random_range(delay));
         self.timers.set(at + delay, Timer::Addresses(id));
     }
 

@@ -28,6 +28,8 @@ pub(super) enum Timer {
     Announce(ConnectionId),
     /// The peer has asked for addresses a while ago.
     Addresses(ConnectionId),
+    /// What the daemon says unasked is due.
+    Afterthought(ConnectionId),
     /// [`Temperament::Flapping`]: off it goes.
     Leave,
     /// It is back.
@@ -67,6 +69,7 @@ impl Node {
             Timer::Ping(id) => self.ping(id, at),
             Timer::Announce(id) => self.announce(id, at),
             Timer::Addresses(id) => self.tell_addresses(id, at),
+            Timer::Afterthought(id) => self.tell_afterthought(id, at),
             Timer::Leave => self.leave(at),
             Timer::Return => {
                 self.away = false;

@@ -130,13 +130,13 @@ pub(super) fn rules(node: &Node) -> &dyn Chain {
 }
 
 /// How many times harder than with bits 1d00ffff (rpc/blockchain.cpp, GetDifficulty).
-pub(super) fn difficulty(header: &Header) -> f64 {
+pub(crate) fn difficulty(header: &Header) -> f64 {
     let bits = header.bits();
     let shift = (bits >> 24) as i32;
     f64::from(0xffff_u32) / f64::from(bits & 0x00ff_ffff) * 256_f64.powi(29 - shift)
 }
 
-fn work(node: &Node, hash: &BlockHash) -> Option<String> {
+pub(crate) fn work(node: &Node, hash: &BlockHash) -> Option<String> {
     let work = format!("{:?}", node.chain().work_at(hash)?);
     Some(format!("{:0>64}", work.trim_start_matches("0x")))
 }

@@ -6,7 +6,9 @@
 //!
 //! What is answered: `submitblock`, `getblocktemplate`, `getblockchaininfo`, `getbestblockhash`, `getblockcount`,
 //! `getblockhash`, `getblockheader`, `getblock`, `getchaintips`, `getpeerinfo`, `getconnectioncount`,
-//! `getnetworkinfo`, `getnettotals`, `getmininginfo`, `uptime`. Everything else is "Method not found" (-32601).
+//! `getnetworkinfo`, `getnettotals`, `getmininginfo`, `uptime`, and what a daemon has of its own: dashd's
+//! `getbestchainlock`, `masternodelist` and `quorum` (list, info); dogecoind's `createauxblock`, `getauxblock`,
+//! `submitauxblock` and `listbanned`. Everything else is "Method not found" (-32601).
 
 mod blocks;
 mod envelope;
@@ -16,10 +18,11 @@ mod template;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Node, Verdict};
 
+pub(crate) use blocks::{difficulty, work};
 pub use envelope::{Reply, respond};
 
 /// An error in JSON-RPC's sense.
@@ -34,13 +37,13 @@ pub struct Fault {
 
 impl Fault {
     /// `RPC_MISC_ERROR`: wrong number of parameters, among others.
-    const MISC: i64 = -1;
+    pub(crate) const MISC: i64 = -1;
     /// `RPC_TYPE_ERROR`
     const TYPE: i64 = -3;
     /// `RPC_INVALID_ADDRESS_OR_KEY`: not found.
     const NOT_FOUND: i64 = -5;
     /// `RPC_INVALID_PARAMETER`
-    const PARAMETER: i64 = -8;
+    pub(crate) const PARAMETER: i64 = -8;
     /// `RPC_CLIENT_NOT_CONNECTED`
     const NOT_CONNECTED: i64 = -9;
     /// `RPC_CLIENT_IN_INITIAL_DOWNLOAD`
@@ -52,11 +55,13 @@ impl Fault {
     /// `RPC_INVALID_REQUEST`
     const REQUEST: i64 = -32600;
     /// `RPC_METHOD_NOT_FOUND`
-    const METHOD: i64 = -32601;
+    pub(crate) const METHOD: i64 = -32601;
+    /// `RPC_INTERNAL_ERROR`
+    pub(crate) const INTERNAL: i64 = -32603;
     /// `RPC_PARSE_ERROR`
     const PARSE: i64 = -32700;
 
-    fn new(code: i64, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: i64, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 }
@@ -75,6 +80,14 @@ pub fn answer(node: &mut Node, method: &str, params: &Value, now: Duration) -> R
         Value::Array(params) => params,
         _ => return Err(Fault::new(Fault::PARAMETER, "simulated nodes take their parameters by position")),
     };
+    let own = (node.profile().rpc.answer)(node, method, params, now);
+    let mut result = own.unwrap_or_else(|| common(node, method, params, now))?;
+    (node.profile().rpc.amend)(node, method, &mut result);
+    Ok(result)
+}
+
+/// What all daemons have in common.
+fn common(node: &mut Node, method: &str, params: &[Value], now: Duration) -> Result<Value, Fault> {
     match method {
         "submitblock" => submit(node, params, now),
         "getblocktemplate" => template::template(node, params, now),
@@ -103,11 +116,9 @@ fn submit(node: &mut Node, params: &[Value], now: Duration) -> Result<Value, Fau
     submit_hex(node, text(data)?, now)
 }
 
-fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault> {
+pub(crate) fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault> {
     let undecodable = || Fault::new(Fault::UNDECODABLE, "Block decode failed");
-    let mut bytes = vec![0; hex.len() / 2];
-    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(|_| undecodable())?;
-    match node.submit(&Bytes::from(bytes), now) {
+    match node.submit(&unhex(hex).ok_or_else(undecodable)?, now) {
         Verdict::Undecodable => Err(undecodable()),
         Verdict::Refused(word) if word == "bad-cb-missing" => {
             Err(Fault::new(Fault::UNDECODABLE, "Block does not start with a coinbase"))
@@ -116,6 +127,20 @@ fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault>
     }
 }
 
-fn text(value: &Value) -> Result<&str, Fault> {
+pub(crate) fn unhex(hex: &str) -> Option<Bytes> {
+    let mut bytes = vec![0; hex.len() / 2];
+    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).ok()?;
+    Some(bytes.into())
+}
+
+/// The fields of an object, to be added to others.
+pub(crate) fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+pub(crate) fn text(value: &Value) -> Result<&str, Fault> {
     value.as_str().ok_or_else(|| Fault::new(Fault::TYPE, "Expected type string"))
 }

@@ -24,11 +24,11 @@ pub(super) fn template(node: &mut Node, params: &[Value], now: Duration) -> Resu
     let profile = node.profile().clone();
     let mining = profile.mining;
     let name = profile.identity.name;
-    if network::connections(node) == 0 {
+    if network::connections(node) == 0 && !mining.alone {
         return Err(Fault::new(Fault::NOT_CONNECTED, format!("{name} is not connected!")));
     }
-    if node.initial_download() {
-        let message = format!("{name} is in initial sync and waiting for blocks...");
+    if node.initial_download() && !mining.alone {
+        let message = format!("{name} {}", mining.downloading);
         return Err(Fault::new(Fault::INITIAL_DOWNLOAD, message));
     }
     let known: Vec<&str> =

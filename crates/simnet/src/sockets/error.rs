@@ -25,6 +25,12 @@ pub enum WorldError {
     /// A world without members.
     #[error("a world needs at least one member")]
     Empty,
+    /// A quorum on a chain that makes no block final.
+    #[error("the chain knows no locks, so it needs no quorum")]
+    NoLocks,
+    /// A member of the quorum that is none of the world.
+    #[error("member {0} of the quorum is not among the world's")]
+    Stranger(usize),
     /// Two members have the same name.
     #[error("two members are called {0:?}")]
     SameName(String),
@@ -40,6 +46,8 @@ impl WorldError {
             Self::Bind { .. } => "bind",
             Self::Cookie { .. } => "cookie",
             Self::Empty => "empty",
+            Self::NoLocks => "no_locks",
+            Self::Stranger(_) => "stranger",
             Self::SameName(_) => "same_name",
             Self::Unknown(_) => "unknown_member",
         }

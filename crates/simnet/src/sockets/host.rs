@@ -15,12 +15,19 @@ use wire::BlockHash;
 use super::line::{self, Line, Mouth};
 use crate::{ConnectionId, Link, Node, Output, Temperament};
 
-/// A block that became part of a member's active chain.
+/// Something of which a member's neighbours are to hear.
 #[derive(Debug)]
 pub(super) struct News {
     pub(super) member: usize,
-    pub(super) hash: BlockHash,
-    pub(super) block: Bytes,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// A block became part of its active chain.
+    Accepted { hash: BlockHash, block: Bytes },
+    /// It learned of a lock.
+    Locked { object: Bytes },
 }
 
 /// A simulated node, its clock, and its connections.
@@ -102,11 +109,16 @@ impl Host {
                     }
                 }
                 Output::Accepted { hash, block, .. } => {
-                    // Nobody listens any more once the world is ending.
-                    let _ = self.news.send(News { member: self.index, hash, block });
+                    self.tell(What::Accepted { hash, block });
                 }
+                Output::Locked { object, .. } => self.tell(What::Locked { object }),
             }
         }
+    }
+
+    fn tell(&self, what: What) {
+        // Nobody listens any more once the world is ending.
+        let _ = self.news.send(News { member: self.index, what });
     }
 
     fn arrival(&self, at: Duration) -> Instant {

@@ -32,8 +32,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a wrong password makes wait (measured: 250 ms; none at all does not).
 const WRONG_PASSWORD: Duration = Duration::from_millis(250);
 
-/// What a request for `submitblock` begins with, wherever the method stands: all that is looked at before the node does.
-const SUBMIT: &[u8] = b"submitblock";
+/// What stands in a request that submits a block: all that is looked at before the node does.
+const SUBMIT: [&[u8]; 2] = [b"submitblock", b"submitauxblock"];
 
 /// How far into a body the method's name is looked for, in bytes.
 const LOOKED_AT: usize = 4096;
@@ -120,7 +120,8 @@ impl Server {
             Ok(Err(error)) => return Err(io::Error::other(error)),
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
-        let submits = body[..body.len().min(LOOKED_AT)].windows(SUBMIT.len()).any(|part| part == SUBMIT);
+        let begin = &body[..body.len().min(LOOKED_AT)];
+        let submits = SUBMIT.iter().any(|method| begin.windows(method.len()).any(|part| part == *method));
         if submits && self.host.temperament == Temperament::Cutting {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }

@@ -18,7 +18,9 @@
 //! All sockets are bound to 127.0.0.1. Still, whoever can connect is a stranger: HTTP wants a password, bodies, frames,
 //! queues and numbers of connections are bounded, and reads and writes have timeouts.
 
+mod draft;
 mod error;
+mod gossip;
 mod host;
 mod http;
 mod line;

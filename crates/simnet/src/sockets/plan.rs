@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Link, Temperament};
+use crate::{Link, Quorum, Temperament};
 
 /// A world to be started.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct Plan {
     pub peers: Vec<PeerPlan>,
     /// Members with a P2P port and JSON-RPC.
     pub nodes: Vec<NodePlan>,
+    /// Who makes blocks final, on a chain that knows such a thing.
+    pub quorum: Option<Quorum>,
 }
 
 /// A peer to be started.
@@ -33,8 +35,8 @@ pub struct PeerPlan {
 /// A node to be started.
 ///
 /// Its RPC shares its temperament and its line: a slow one answers late, a mute or deaf one never, one that cuts
-/// connections does so in the middle of each `submitblock`, one that is away closes them, and a zombie finds every
-/// block `inconclusive`.
+/// connections does so in the middle of each submission, one that is away closes them, one that is down refuses them, and a
+/// zombie finds every block `inconclusive`.
 #[derive(Debug, Clone)]
 pub struct NodePlan {
     /// Its name, unlike everybody else's.

@@ -1,8 +1,7 @@
 //! A network of simulated nodes with real sockets.
 
 use std::{
-    collections::HashSet,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,31 +10,29 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::TcpSocket,
     sync::{mpsc, watch},
-    time::{Instant, sleep},
+    time::Instant,
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
-use wire::{BlockHash, Header};
+use wire::{BlockHash, Header, Message};
 
 use super::{
-    Member, PeerPlan, Plan, RpcAddress, WorldError,
-    host::{Host, News},
+    Member, Plan, RpcAddress, WorldError,
+    draft::{Draft, Port, drafts},
+    gossip::Gossip,
+    host::Host,
     http::Server,
 };
 use crate::{
-    ChainState, Inspections, Mint, Minted, Node, Order, Profile, Promise, Temperament, Verdict,
-    topology::{Topology, gossip_delay},
+    AuxBlock, ChainState, Inspections, Mint, Minted, Node, Order, Parent, ParentBlock, Profile, Promise,
+    Temperament, Verdict,
+    quorum::{Ballot, Roster},
+    topology::Topology,
 };
-
-/// How much the kernel takes for a node that stops reading, in bytes; Linux doubles it.
-const DEAF_BUFFER: u32 = 4096;
-
-/// How many connections may wait to be taken.
-const BACKLOG: u32 = 128;
 
 /// The best block of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +56,8 @@ pub struct Truth {
     pub accepted_at: Option<Duration>,
     /// Whether it is still part of it.
     pub active: bool,
+    /// When the member learned that the block is final, since the world's start.
+    pub locked_at: Option<Duration>,
 }
 
 /// A running world. Dropping it ends everything too, without waiting for it.
@@ -69,26 +68,22 @@ pub struct World {
     mint: Mutex<Mint>,
     start: Instant,
     epoch: u32,
-    /// Counts the blocks that were accepted anywhere.
-    accepted: watch::Receiver<u64>,
+    profile: Arc<Profile>,
+    /// Counts the blocks that were accepted and the locks that were learned of anywhere.
+    news: watch::Receiver<u64>,
     tasks: TaskTracker,
     ending: CancellationToken,
     _ending: DropGuard,
-}
-
-/// What is made of one entry of a plan.
-struct Draft {
-    plan: PeerPlan,
-    listener: TcpListener,
-    rpc: Option<(TcpListener, RpcAddress)>,
-    p2p: SocketAddr,
+    /// Of those who are down.
+    _shut: Vec<TcpSocket>,
 }
 
 impl World {
     /// Starts everything. Must be called in a tokio runtime with time and I/O.
     ///
     /// # Errors
-    /// When there are no members, names are not unique, no port is to be had, or a cookie file cannot be written.
+    /// When there are no members, names are not unique, no port is to be had, a cookie file cannot be written, or a
+    /// quorum is wanted that cannot be.
     pub async fn start(profile: Profile, plan: Plan) -> Result<Self, WorldError> {
         let drafts = drafts(plan.peers, plan.nodes)?;
         if drafts.is_empty() {
@@ -106,24 +101,48 @@ impl World {
         let temperaments: Vec<Temperament> = drafts.iter().map(|draft| draft.plan.temperament).collect();
         let topology = Topology::random(&temperaments, plan.neighbours, &mut rng);
         let addresses: Vec<SocketAddr> = drafts.iter().map(|draft| draft.p2p).collect();
+        let mut roster = None;
+        let mut ballot = None;
+        if let Some(quorum) = plan.quorum {
+            let locking = profile.locking.ok_or(WorldError::NoLocks)?;
+            let address =
+                |member: &usize| addresses.get(*member).copied().ok_or(WorldError::Stranger(*member));
+            let members = quorum.members.iter().map(address).collect::<Result<_, _>>()?;
+            let reserve = quorum.reserve.iter().map(address).collect::<Result<_, _>>()?;
+            let known = roster.insert(Arc::new(Roster::new(plan.seed, members, reserve)));
+            ballot = Some(Ballot::new(quorum, known.clone(), locking));
+        }
         let (start, tasks, ending) = (Instant::now(), TaskTracker::new(), CancellationToken::new());
-        let (news, heard) = mpsc::unbounded_channel();
-        let (counter, accepted) = watch::channel(0);
+        let (telling, heard) = mpsc::unbounded_channel();
+        let (counter, news) = watch::channel(0);
 
-        let (mut members, mut hosts) = (Vec::new(), Vec::new());
+        let (mut members, mut hosts, mut shut) = (Vec::new(), Vec::new(), Vec::new());
         for (index, draft) in drafts.into_iter().enumerate() {
-            let Draft { plan, listener, rpc, p2p } = draft;
+            let Draft { plan, port, rpc, p2p } = draft;
             let seed = StdRng::seed_from_u64(rng.random());
             let mut node = Node::new(profile.clone(), inspections.clone(), plan.temperament, epoch, seed);
             node.chain_mut().adopt(&history);
             node.know_addresses(topology.of(index).map(|other| addresses[other]).collect());
-            let host = Arc::new(Host::new(index, plan.link, node, start, news.clone()));
+            if let Some(roster) = &roster {
+                node.join(roster.clone());
+            }
+            let host = Arc::new(Host::new(index, plan.link, node, start, telling.clone()));
             tasks.spawn(host.clone().keep_time(ending.clone()));
-            tasks.spawn(host.clone().listen(listener, tasks.clone(), ending.clone()));
-            let rpc = rpc.map(|(listener, address)| {
-                let login = format!("{}:{}", address.user, address.password);
-                let server = Arc::new(Server { host: host.clone(), login });
-                tasks.spawn(server.listen(listener, tasks.clone(), ending.clone()));
+            match port {
+                Port::Open(listener) => {
+                    tasks.spawn(host.clone().listen(listener, tasks.clone(), ending.clone()));
+                }
+                Port::Shut(socket) => shut.push(socket),
+            }
+            let rpc = rpc.map(|(port, address)| {
+                match port {
+                    Port::Open(listener) => {
+                        let login = format!("{}:{}", address.user, address.password);
+                        let server = Arc::new(Server { host: host.clone(), login });
+                        tasks.spawn(server.listen(listener, tasks.clone(), ending.clone()));
+                    }
+                    Port::Shut(socket) => shut.push(socket),
+                }
                 address
             });
             members.push(Member {
@@ -135,7 +154,8 @@ impl World {
             });
             hosts.push(host);
         }
-        let gossip = Gossip { hosts: hosts.clone(), topology, tasks: tasks.clone(), ending: ending.clone() };
+        let (for_gossip, until) = (tasks.clone(), ending.clone());
+        let gossip = Gossip { hosts: hosts.clone(), topology, ballot, tasks: for_gossip, ending: until };
         tasks.spawn(gossip.run(heard, counter));
         let world = Self {
             members,
@@ -143,10 +163,12 @@ impl World {
             mint: Mutex::new(mint),
             start,
             epoch,
-            accepted,
+            profile,
+            news,
             tasks,
             _ending: ending.clone().drop_guard(),
             ending,
+            _shut: shut,
         };
         for rpc in world.members.iter().filter_map(Member::rpc) {
             rpc.write_cookie().map_err(|source| WorldError::Cookie {
@@ -195,9 +217,34 @@ impl World {
 
     /// Makes the next block on the [tip](Self::tip). Nobody has it yet.
     pub fn mint(&self, order: &Order) -> Minted {
-        let parent = self.best().look(|node| node.chain().next());
+        self.mint_with(order, &[])
+    }
+
+    /// The same, with a note in the coinbase's script: what [commits](AuxBlock::commitment) it to another chain's block.
+    pub fn mint_with(&self, order: &Order, note: &[u8]) -> Minted {
+        let (parent, time) = self.next();
+        self.mint.lock().mint_with(&parent, time, order, note)
+    }
+
+    /// Makes the next block on the [tip](Self::tip), whose work is to be done on another chain's; `None` if the chain has
+    /// no such blocks at this height.
+    pub fn aux(&self, order: &Order) -> Option<AuxBlock> {
+        let (parent, time) = self.next();
+        self.mint.lock().aux(&parent, time, order)
+    }
+
+    /// One find for two chains: the next block here and the next one of `parents`, on whose work it rests. Nobody has
+    /// either yet. `None` if this chain has no such blocks at this height.
+    pub fn mint_merged(&self, order: &Order, parents: &Self, of_parent: &Order) -> Option<(Minted, Minted)> {
+        let aux = self.aux(order)?;
+        let parent = parents.mint_with(of_parent, aux.commitment());
+        Some((aux.seal(&ParentBlock::from(&parent)), parent))
+    }
+
+    /// What the next block is to be built on, and the time.
+    fn next(&self) -> (Parent, u32) {
         let time = self.epoch.saturating_add(u32::try_from(self.elapsed().as_secs()).unwrap_or(u32::MAX));
-        self.mint.lock().mint(&parent, time, order)
+        (self.best().look(|node| node.chain().next()), time)
     }
 
     /// A block appears at a member, as if found there; it gossips from there if it is accepted.
@@ -207,6 +254,34 @@ impl World {
     pub fn inject(&self, member: &str, block: &Bytes) -> Result<Verdict, WorldError> {
         let index = self.index(member)?;
         Ok(self.hosts[index].with(|node, now| node.submit(block, now)))
+    }
+
+    /// Makes a member say something to everybody who is connected to it, whatever it is.
+    ///
+    /// # Errors
+    /// When nobody has this name.
+    pub fn say(&self, member: &str, message: &Message) -> Result<(), WorldError> {
+        let index = self.index(member)?;
+        self.hosts[index].with(|node, now| node.say(message, now));
+        Ok(())
+    }
+
+    /// Makes a member announce a lock that no quorum has made, and give it to whoever asks. Gives the lock.
+    ///
+    /// # Errors
+    /// When nobody has this name, or the chain knows no locks.
+    pub fn forge_lock(&self, member: &str, height: u32, block: &BlockHash) -> Result<Bytes, WorldError> {
+        let index = self.index(member)?;
+        let locking = self.profile.locking.ok_or(WorldError::NoLocks)?;
+        // Nobody's key.
+        let object = (locking.make)(&[0; 32], height, block);
+        self.hosts[index].with(|node, now| node.forge(object.clone(), now));
+        Ok(object)
+    }
+
+    /// When the first member learned that a block is final, since the world's start. `None`: none knows that.
+    pub fn locked(&self, block: &BlockHash) -> Option<Duration> {
+        self.hosts.iter().filter_map(|host| host.look(|node| node.chain().locked_at(block))).min()
     }
 
     /// Makes a node's RPC answer that it is starting (-28), in these words, or answer again.
@@ -222,10 +297,14 @@ impl World {
     /// What everybody really has of a block.
     pub fn truth(&self, block: &BlockHash) -> Vec<Truth> {
         let truth = |(member, host): (&Member, &Arc<Host>)| {
-            let (accepted_at, active) =
-                host.look(|node| (node.chain().connected_at(block), node.chain().is_active(block)));
-            let (temperament, is_node) = (member.temperament, member.rpc.is_some());
-            Truth { member: member.name.clone(), temperament, is_node, accepted_at, active }
+            host.look(|node| Truth {
+                member: member.name.clone(),
+                temperament: member.temperament,
+                is_node: member.rpc.is_some(),
+                accepted_at: node.chain().connected_at(block),
+                active: node.chain().is_active(block),
+                locked_at: node.chain().locked_at(block),
+            })
         };
         self.members.iter().zip(&self.hosts).map(truth).collect()
     }
@@ -233,15 +312,24 @@ impl World {
     /// Waits until all members that [promise](Promise::Accepts) to take blocks have a block. For ever, if it is not one
     /// that they take: set a limit.
     pub async fn everyone_has(&self, block: &BlockHash) {
-        let mut accepted = self.accepted.clone();
-        let lacks =
-            |truth: &Truth| truth.temperament.promise() == Promise::Accepts && truth.accepted_at.is_none();
+        self.everyone(block, |truth| truth.accepted_at.is_some()).await;
+    }
+
+    /// Waits until all members that [promise](Promise::Accepts) to take blocks know that a block is final. For ever, if
+    /// it does not become so: set a limit.
+    pub async fn everyone_locked(&self, block: &BlockHash) {
+        self.everyone(block, |truth| truth.locked_at.is_some()).await;
+    }
+
+    async fn everyone(&self, block: &BlockHash, is_so: fn(&Truth) -> bool) {
+        let mut news = self.news.clone();
+        let lacks = |truth: &Truth| truth.temperament.promise() == Promise::Accepts && !is_so(truth);
         loop {
-            accepted.borrow_and_update();
+            news.borrow_and_update();
             if !self.truth(block).iter().any(lacks) {
                 return;
             }
-            if accepted.changed().await.is_err() {
+            if news.changed().await.is_err() {
                 // The world is ending; nobody gets anything any more.
                 std::future::pending::<()>().await;
             }
@@ -269,79 +357,6 @@ impl std::fmt::Debug for Host {
             .field("temperament", &self.temperament)
             .finish_non_exhaustive()
     }
-}
-
-/// Carries accepted blocks from member to member.
-struct Gossip {
-    hosts: Vec<Arc<Host>>,
-    topology: Topology,
-    tasks: TaskTracker,
-    ending: CancellationToken,
-}
-
-impl Gossip {
-    async fn run(self, mut heard: mpsc::UnboundedReceiver<News>, counter: watch::Sender<u64>) {
-        loop {
-            let news = tokio::select! {
-                () = self.ending.cancelled() => return,
-                news = heard.recv() => news,
-            };
-            let Some(News { member, hash, block }) = news else { return };
-            tracing::debug!(member, %hash, "accepted");
-            counter.send_modify(|count| *count += 1);
-            for to in self.topology.of(member) {
-                let delay = gossip_delay(self.hosts[member].link, self.hosts[to].link, block.len());
-                let (host, block, ending) = (self.hosts[to].clone(), block.clone(), self.ending.clone());
-                self.tasks.spawn(async move {
-                    tokio::select! {
-                        () = ending.cancelled() => {}
-                        () = sleep(delay) => host.with(|node, now| node.hear_of(&block, now)),
-                    }
-                });
-            }
-        }
-    }
-}
-
-/// Gives every entry of a plan its ports.
-fn drafts(peers: Vec<PeerPlan>, nodes: Vec<super::NodePlan>) -> Result<Vec<Draft>, WorldError> {
-    let mut names = HashSet::new();
-    let peers = peers.into_iter().map(|plan| (plan, None));
-    let nodes = nodes.into_iter().map(|node| {
-        let plan = PeerPlan { name: node.name, temperament: node.temperament, link: node.link };
-        (plan, Some(node.cookie_file))
-    });
-    let draft = |(plan, rpc): (PeerPlan, Option<Option<std::path::PathBuf>>)| {
-        if !names.insert(plan.name.clone()) {
-            return Err(WorldError::SameName(plan.name));
-        }
-        let bind = |source| WorldError::Bind { member: plan.name.clone(), source };
-        let (listener, p2p) = listener(plan.temperament).map_err(bind)?;
-        let rpc = rpc.map(|cookie_file| {
-            let (listener, address) = self::listener(Temperament::Honest)?;
-            let user = if cookie_file.is_some() { "__cookie__" } else { "pool" }.into();
-            let secret: [u8; 32] = rand::rng().random();
-            Ok((
-                listener,
-                RpcAddress { address, user, password: faster_hex::hex_string(&secret), cookie_file },
-            ))
-        });
-        let rpc = rpc.transpose().map_err(bind)?;
-        Ok(Draft { plan, listener, rpc, p2p })
-    };
-    peers.chain(nodes).map(draft).collect()
-}
-
-/// A port that the system chooses.
-fn listener(temperament: Temperament) -> std::io::Result<(TcpListener, SocketAddr)> {
-    let socket = TcpSocket::new_v4()?;
-    if temperament == Temperament::Deaf {
-        socket.set_recv_buffer_size(DEAF_BUFFER)?;
-    }
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-    let listener = socket.listen(BACKLOG)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
 
 fn unix_now() -> u32 {

@@ -3,13 +3,14 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
-use litecoin::LitecoinDialect;
+use chain::Chain;
 use simnet::{
-    Link, Minted, Temperament, node, profile,
+    Link, Minted, Profile, Temperament, node, profile,
     sockets::{NodePlan, PeerPlan, Plan, World},
 };
 use tokio::{
@@ -37,7 +38,7 @@ pub(crate) fn node_plan(name: &str, temperament: Temperament) -> NodePlan {
 }
 
 pub(crate) async fn world(peers: Vec<PeerPlan>, nodes: Vec<NodePlan>) -> World {
-    let plan = Plan { seed: 1, history: 3, neighbours: 2, peers, nodes };
+    let plan = Plan { seed: 1, history: 3, neighbours: 2, peers, nodes, quorum: None };
     World::start(profile::litecoin::regtest(), plan).await.unwrap()
 }
 
@@ -48,6 +49,7 @@ pub(crate) async fn world_of(temperament: Temperament) -> World {
 /// A client that has shaken hands.
 pub(crate) struct Caller {
     pub(crate) stream: TcpStream,
+    chain: Arc<dyn Chain>,
     codec: FrameCodec,
     buffer: BytesMut,
 }
@@ -59,18 +61,25 @@ impl Caller {
 
     /// `None` if it is hung up on.
     pub(crate) async fn try_new(address: SocketAddr) -> Option<Self> {
-        let mut codec = FrameCodec::new(MAGIC);
+        Self::of(&profile::litecoin::regtest(), address).await
+    }
+
+    /// The same on another chain.
+    pub(crate) async fn of(profile: &Profile, address: SocketAddr) -> Option<Self> {
+        let chain = profile.chain.clone();
+        let mut codec = FrameCodec::new(profile.magic());
         codec.set_limit(4_000_000);
         let stream = TcpStream::connect(address).await.unwrap();
-        let mut caller = Self { stream, codec, buffer: BytesMut::new() };
-        caller.try_say(&version()).await?;
+        let introduction = version(chain.clone());
+        let mut caller = Self { stream, chain, codec, buffer: BytesMut::new() };
+        caller.try_say(&introduction).await?;
         caller.try_say(&Message::Verack).await?;
         while caller.hear().await? != Message::Verack {}
         Some(caller)
     }
 
     pub(crate) async fn try_say(&mut self, message: &Message) -> Option<()> {
-        let bytes = node::frame(MAGIC, message);
+        let bytes = node::frame(self.chain.params().magic, message);
         timeout(PATIENCE, self.stream.write_all(&bytes)).await.expect("it is taken").ok()
     }
 
@@ -83,7 +92,7 @@ impl Caller {
         loop {
             if let Some(frame) = self.codec.decode(&mut self.buffer).unwrap() {
                 let Frame::Intact { command, payload } = frame else { panic!("{frame:?}") };
-                return Some(Message::decode(command, payload, &LitecoinDialect).unwrap());
+                return Some(Message::decode(command, payload, self.chain.dialect()).unwrap());
             }
             let read = timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.expect("an answer");
             if read.unwrap_or(0) == 0 {
@@ -115,7 +124,7 @@ impl Caller {
     }
 }
 
-pub(crate) fn version() -> Message {
+pub(crate) fn version(chain: Arc<dyn Chain>) -> Message {
     let introduction = protocol::session::Introduction {
         nonce: 77,
         user_agent: "/test:1/".into(),
@@ -123,7 +132,6 @@ pub(crate) fn version() -> Message {
         receiver: wire::NetworkAddress::UNSPECIFIED,
         start_height: 0,
     };
-    let chain = profile::litecoin::regtest().chain;
     let mut session = protocol::session::Session::new(chain, introduction, Instant::now());
     match session.poll() {
         Some(protocol::session::Output::Send(message)) => message,

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the chain is not known, or a URL that the configuration let pass cannot be used.
 pub(crate) async fn check(chain: &Chain) -> anyhow::Result<Vec<Check>> {
-    let rules = rules::rules(&chain.chain, rules::network(chain.network))?;
+    let rules = rules::of(chain)?;
     let mut checks = Vec::new();
     for node in &chain.nodes {
         let name = format!("{}/{}", chain.name, node.name);

@@ -142,9 +142,14 @@ The configuration is in order.
   http        127.0.0.1:7904, no token
   log         info, text
 
+dash: dash mainnet
+  node a      primary, rpc http://127.0.0.1:9998 (cookie /var/lib/dashd/.cookie), p2p 127.0.0.1:9999
+  peers       5 to 20, 1 observer, 0 fixed, found by node, chain
+  front door  none: pools cannot hand in blocks by JSON-RPC
+
 litecoin: litecoin mainnet
   node a      primary, rpc http://127.0.0.1:9332 (cookie /var/lib/litecoind/.cookie), p2p 127.0.0.1:9333
-  peers       5 to 20, 1 observer, 0 fixed, found by node
+  peers       5 to 20, 1 observer, 0 fixed, found by node, chain
   front door  none: pools cannot hand in blocks by JSON-RPC
 ";
         assert_eq!(summary(&config), expected);

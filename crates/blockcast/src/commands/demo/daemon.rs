@@ -8,10 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use engine::{ChainHandle, Engine};
 use gateway::{BindError, Gateway, GatewayHandle};
-use relay::NodeHealth;
 use tokio::task::JoinHandle;
 
-use super::home::{Home, Listeners, NodeEntry, PeerEntry};
+use super::home::{ChainEntry, Home, Listeners};
 
 /// How often to choose other ports when somebody else snatched one between the choice and its use.
 const ATTEMPTS: usize = 5;
@@ -23,7 +22,8 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) listeners: Listeners,
-    pub(super) chain: Arc<ChainHandle>,
+    /// In the order in which they were asked for.
+    pub(super) chains: Vec<Arc<ChainHandle>>,
     engine: Engine,
     gateway: GatewayHandle,
     serving: JoinHandle<io::Result<()>>,
@@ -34,14 +34,14 @@ impl Daemon {
     ///
     /// # Errors
     /// When the configuration, the journal or a port cannot be had.
-    pub(super) async fn start(home: &Home, nodes: &[NodeEntry], peers: &[PeerEntry]) -> anyhow::Result<Self> {
+    pub(super) async fn start(home: &Home, chains: &[ChainEntry]) -> anyhow::Result<Self> {
         let mut attempts = 1;
         loop {
-            let listeners = Listeners::choose()?;
-            let config = home.configure(listeners, nodes, peers)?;
+            let listeners = Listeners::choose(chains.len())?;
+            let config = home.configure(&listeners, chains)?;
             let engine = Engine::start(&config)?;
             match Gateway::bind(engine.clone(), &config) {
-                Ok(gateway) => return Self::serve(listeners, engine, gateway),
+                Ok(gateway) => return Self::serve(listeners, chains, engine, gateway),
                 Err(error) => {
                     engine.shut_down(Duration::ZERO).await;
                     if !is_taken(&error) || attempts == ATTEMPTS {
@@ -53,11 +53,20 @@ impl Daemon {
         }
     }
 
-    fn serve(listeners: Listeners, engine: Engine, gateway: Gateway) -> anyhow::Result<Self> {
-        let chain = engine.chains().first().context("the configuration has no chain")?.clone();
+    fn serve(
+        listeners: Listeners,
+        chains: &[ChainEntry],
+        engine: Engine,
+        gateway: Gateway,
+    ) -> anyhow::Result<Self> {
+        let chain = |entry: &ChainEntry| {
+            let chain = engine.chain(entry.name).cloned();
+            chain.with_context(|| format!("the engine does not run {}", entry.name))
+        };
+        let chains = chains.iter().map(chain).collect::<Result<_, _>>()?;
         let handle = gateway.handle();
         let serving = tokio::spawn(gateway.run());
-        Ok(Self { listeners, chain, engine, gateway: handle, serving })
+        Ok(Self { listeners, chains, engine, gateway: handle, serving })
     }
 
     /// Whether it is where `blockcast status` looks unless it is told otherwise.
@@ -66,13 +75,9 @@ impl Daemon {
         crate::base_url::DEFAULT_URL.parse().is_ok_and(|default: crate::base_url::BaseUrl| default == usual)
     }
 
-    /// Why it is not wholly ready for blocks, if that is so.
+    /// Why it cannot take blocks, if that is so.
     pub(super) fn not_ready(&self) -> Vec<String> {
-        let relay = &self.chain.relay;
-        let down = relay.nodes().iter().filter(|node| node.status().health != NodeHealth::Up);
-        let down = down.map(|node| format!("node {} does not answer", node.name()));
-        let headers = relay.tip().is_none().then(|| "the chain's headers are not known".to_owned());
-        self.engine.readiness().reasons.into_iter().chain(down).chain(headers).collect()
+        self.engine.readiness().reasons
     }
 
     /// Waits until it ends by itself, which it should not.

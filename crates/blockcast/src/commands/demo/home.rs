@@ -17,17 +17,32 @@ pub(super) const LOGIN: (&str, &str) = ("pool", "demo");
 /// Where a daemon serves HTTP unless its configuration says otherwise: there `blockcast status` looks.
 const STATUS_PORT: u16 = 7904;
 
+/// How every file begins.
+const HEAD: &str = "# Written by `blockcast demo`, deleted when it ends.\n";
+
 /// A directory that only this user can look into, deleted at the end.
 #[derive(Debug)]
 pub(super) struct Home(TempDir);
 
 /// Where the daemon listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listeners {
     /// `[http]`
     pub(super) http: SocketAddr,
-    /// `[front_door]`
-    pub(super) front_door: SocketAddr,
+    /// `[front_door]` of each chain.
+    pub(super) front_doors: Vec<SocketAddr>,
+}
+
+/// A chain as the configuration names it.
+#[derive(Debug, Clone)]
+pub(super) struct ChainEntry {
+    /// Its rules, and its file.
+    pub(super) name: &'static str,
+    pub(super) nodes: Vec<NodeEntry>,
+    /// The peers that are named.
+    pub(super) fixed: Vec<PeerEntry>,
+    /// How many more there are, whom the engine finds by asking its nodes for those whom the chain prefers.
+    pub(super) found: usize,
 }
 
 /// A node as the configuration names it.
@@ -95,50 +110,52 @@ impl Home {
     ///
     /// # Errors
     /// When it cannot be written, or is not a good one.
-    pub(super) fn configure(
-        &self,
-        listeners: Listeners,
-        nodes: &[NodeEntry],
-        peers: &[PeerEntry],
-    ) -> anyhow::Result<Config> {
+    pub(super) fn configure(&self, listeners: &Listeners, chains: &[ChainEntry]) -> anyhow::Result<Config> {
         let dir = self.config();
-        let process = format!(
-            "# Written by `blockcast demo`, deleted when it ends.\ndata_dir = {}\n\n[http]\nlisten = \"{}\"\n",
-            text(&self.data())?,
-            listeners.http
-        );
+        let http = listeners.http;
+        let process = format!("{HEAD}data_dir = {}\n\n[http]\nlisten = \"{http}\"\n", text(&self.data())?);
         write(&dir.join("blockcast.toml"), &process)?;
         write(&dir.join("pool.password"), &format!("{}\n", LOGIN.1))?;
-        let mut chain = "# Written by `blockcast demo`, deleted when it ends.\nchain = \"litecoin\"\nnetwork = \"regtest\"\n"
-            .to_owned();
+        for (chain, door) in chains.iter().zip(&listeners.front_doors) {
+            let file = dir.join("chains").join(format!("{}.toml", chain.name));
+            write(&file, &self.chain(chain, *door)?)?;
+        }
+        Ok(config::load(&dir, [], KNOWN_CHAINS)?)
+    }
+
+    /// A chain's file. The passwords that it names are written beside it.
+    fn chain(&self, chain: &ChainEntry, front_door: SocketAddr) -> anyhow::Result<String> {
+        let ChainEntry { name, nodes, fixed, found } = chain;
+        let mut file = format!("{HEAD}chain = {name:?}\nnetwork = \"regtest\"\n");
         for node in nodes {
             let login = match &node.login {
                 Login::Cookie(file) => format!("cookie_file = {}", text(file)?),
                 Login::Password { user, password } => {
                     let file = format!("{}.password", node.name);
-                    write(&dir.join(&file), &format!("{password}\n"))?;
+                    write(&self.config().join(&file), &format!("{password}\n"))?;
                     format!("user = {user:?}, password_file = {file:?}")
                 }
             };
             let NodeEntry { name, role, url, p2p, .. } = node;
-            chain += &format!(
+            file += &format!(
                 "\n[[node]]\nname = {name:?}\nrole = {role:?}\nrpc = {{ url = {url:?}, {login} }}\np2p = \"{p2p}\"\n"
             );
         }
-        chain += &format!("\n[peers]\nmax = {}\nobservers = 1\ndiscovery = []\nfixed = [\n", peers.len());
-        for PeerEntry { name, address, observes } in peers {
+        let discovery = if *found > 0 { "\"chain\"" } else { "" };
+        let max = fixed.len() + found;
+        file += &format!("\n[peers]\nmax = {max}\nobservers = 1\ndiscovery = [{discovery}]\nfixed = [\n");
+        for PeerEntry { name, address, observes } in fixed {
             // The least important of the connected peers observes.
             let priority = if *observes { "normal" } else { "high" };
-            chain += &format!(
+            file += &format!(
                 "    {{ address = \"{address}\", priority = \"{priority}\", description = {name:?} }},\n"
             );
         }
-        chain += &format!(
-            "]\n\n[front_door]\nlisten = \"{}\"\nuser = {:?}\npassword_file = \"pool.password\"\n",
-            listeners.front_door, LOGIN.0
+        file += &format!(
+            "]\n\n[front_door]\nlisten = \"{front_door}\"\nuser = {:?}\npassword_file = \"pool.password\"\n",
+            LOGIN.0
         );
-        write(&dir.join("chains/litecoin.toml"), &chain)?;
-        Ok(config::load(&dir, [], KNOWN_CHAINS)?)
+        Ok(file)
     }
 
     /// Deletes the directory with all that is in it.
@@ -157,21 +174,23 @@ impl Home {
 }
 
 impl Listeners {
-    /// Ports of loopback that are free at this moment: the usual one for status, or else any.
+    /// Ports of loopback that are free at this moment, for status the usual one if it is.
     ///
     /// # Errors
-    /// When none is to be had.
-    pub(super) fn choose() -> anyhow::Result<Self> {
-        Self::choose_with(STATUS_PORT)
+    /// When there are not enough.
+    pub(super) fn choose(chains: usize) -> anyhow::Result<Self> {
+        Self::choose_with(STATUS_PORT, chains)
     }
 
-    fn choose_with(preferred: u16) -> anyhow::Result<Self> {
+    fn choose_with(preferred: u16, chains: usize) -> anyhow::Result<Self> {
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        // Both are held until both are known, or they could be the same.
+        // All are held until all are known, or two could be the same.
         let http = bind(preferred).or_else(|_| bind(0));
         let http = http.context("cannot open a port on 127.0.0.1 for status")?;
-        let front_door = bind(0).context("cannot open a port on 127.0.0.1 for the front door")?;
-        Ok(Self { http: http.local_addr()?, front_door: front_door.local_addr()? })
+        let doors: io::Result<Vec<_>> = (0..chains).map(|_| bind(0)).collect();
+        let doors = doors.context("cannot open a port on 127.0.0.1 for a front door")?;
+        let front_doors = doors.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        Ok(Self { http: http.local_addr()?, front_doors })
     }
 }
 
@@ -190,7 +209,9 @@ fn write(path: &Path, content: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use config::{Auth, Priority, Role};
+    use std::collections::HashSet;
+
+    use config::{Auth, Discovery, Priority, Role};
 
     use super::*;
 
@@ -216,8 +237,14 @@ mod tests {
             address: address(port),
             observes,
         });
-        let listeners = Listeners { http: address(20_900), front_door: address(20_901) };
-        home.configure(listeners, &nodes, &peers).unwrap()
+        let gamma = node("gamma", "primary", 20_021, Login::Cookie(home.cookie("gamma")));
+        let chains = [
+            ChainEntry { name: "litecoin", nodes: nodes.into(), fixed: peers.clone().into(), found: 0 },
+            ChainEntry { name: "dash", nodes: vec![gamma], fixed: vec![], found: 3 },
+        ];
+        let listeners =
+            Listeners { http: address(20_900), front_doors: vec![address(20_901), address(20_902)] };
+        home.configure(&listeners, &chains).unwrap()
     }
 
     #[test]
@@ -236,6 +263,18 @@ mod tests {
         let fixed = &chain.peers.fixed;
         assert_eq!([fixed[0].priority, fixed[1].priority], [Priority::High, Priority::Normal]);
         assert_eq!((chain.peers.max, chain.peers.observers), (2, 1));
+        assert_eq!(chain.peers.discovery, []);
+    }
+
+    #[test]
+    fn every_chain_has_a_file_and_a_door_of_its_own_and_says_who_is_to_be_found() {
+        let home = Home::create().unwrap();
+        let config = configure(&home);
+        assert_eq!(config.chains.keys().collect::<Vec<_>>(), ["dash", "litecoin"]);
+        let dash = &config.chains["dash"];
+        assert_eq!(dash.chain, "dash");
+        assert_eq!(dash.front_door.as_ref().unwrap().listen, address(20_902));
+        assert_eq!((dash.peers.max, &dash.peers.discovery), (3, &vec![Discovery::Chain]));
     }
 
     #[test]
@@ -249,11 +288,11 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_taken_is_passed_over_and_the_two_are_never_the_same() {
+    fn a_port_that_is_taken_is_passed_over_and_no_two_are_the_same() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let listeners = Listeners::choose_with(port).unwrap();
-        assert!(listeners.http.port() != port && listeners.http != listeners.front_door, "{listeners:?}");
+        let Listeners { http, front_doors } = Listeners::choose_with(port, 2).unwrap();
+        assert_eq!(HashSet::from([port, http.port(), front_doors[0].port(), front_doors[1].port()]).len(), 4);
     }
 
     #[test]
@@ -261,7 +300,7 @@ mod tests {
         // Another program may snatch a port that has just become free, but not ten times in a row.
         let taken = (0..10).any(|_| {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            Listeners::choose_with(port).unwrap().http.port() == port
+            Listeners::choose_with(port, 1).unwrap().http.port() == port
         });
         assert!(taken);
     }

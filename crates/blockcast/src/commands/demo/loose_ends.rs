@@ -37,12 +37,14 @@ impl<B> LooseEnd<B> {
     }
 }
 
-/// Brings together what is the same news of several blocks.
+/// Brings together what is the same news of several blocks. Who is meant shows in the address: on two chains there may
+/// be peers of the same name.
 pub(super) fn together(news: impl IntoIterator<Item = (u32, Peer)>) -> Vec<(Peer, Vec<u32>)> {
     let mut groups: Vec<(Peer, Vec<u32>)> = Vec::new();
     for (block, peer) in news {
-        let same =
-            |(known, _): &&mut (Peer, Vec<u32>)| known.name == peer.name && known.outcome == peer.outcome;
+        let same = |(known, _): &&mut (Peer, Vec<u32>)| {
+            known.address == peer.address && known.outcome == peer.outcome
+        };
         match groups.iter_mut().find(same) {
             Some((_, blocks)) => blocks.push(block),
             None => groups.push((peer, vec![block])),
@@ -93,6 +95,14 @@ mod tests {
         let blocks: Vec<_> =
             together(news).into_iter().map(|(peer, blocks)| (peer.outcome, blocks)).collect();
         assert_eq!(blocks, [("disconnected".into(), vec![1, 2]), ("timed_out".into(), vec![2])]);
+    }
+
+    #[test]
+    fn peers_of_the_same_name_on_two_chains_are_two() {
+        let here = record_peer("deaf-1", "disconnected");
+        let there = Peer { address: "127.0.0.1:31000".into(), ..here.clone() };
+        let blocks = together([(1, here), (2, there)]).into_iter().map(|(_, blocks)| blocks);
+        assert_eq!(blocks.collect::<Vec<_>>(), [[1], [2]]);
     }
 
     fn record_peer(name: &str, outcome: &str) -> Peer {

@@ -4,9 +4,11 @@
 //! A block is *as it should be* if
 //!
 //! - the pool was answered `null`,
-//! - every node has accepted it and is reported so,
+//! - every node that keeps its word has accepted it and is reported so,
 //! - every peer that keeps its word (honest or slow) has accepted it and is reported so, the observer by its echo,
-//! - nobody is called accepted who does not have it.
+//! - nobody is called accepted who does not have it,
+//! - on a chain where a quorum makes blocks final, it has, and the block is reported so; never before, and by nobody
+//!   who does not know.
 
 use std::collections::HashSet;
 
@@ -32,8 +34,19 @@ pub(crate) enum Part {
     Node(&'static str),
     /// A peer that is sent blocks.
     Peer,
+    /// Such a one that signs blocks, by which they become final.
+    Quorum,
     /// The peer that is not.
     Observer,
+}
+
+/// What is true of a block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Truth {
+    /// The names of those in whose active chain it is, or was.
+    pub(crate) holders: HashSet<String>,
+    /// The names of those who know that it is final; `None` on a chain where nothing but work decides.
+    pub(crate) final_to: Option<HashSet<String>>,
 }
 
 /// The report of a block, and what the simulation has to say to it. As JSON: the report's own fields, and
@@ -58,8 +71,19 @@ pub(crate) struct Simulation {
     pub(crate) holds: bool,
     /// What is not.
     pub(crate) problems: Vec<Problem>,
+    /// On chains where a quorum makes blocks final.
+    pub(crate) finality: Option<Finality>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) peers: Vec<Peer>,
+}
+
+/// The last word on a block.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Finality {
+    /// Truth: the quorum has signed it, and somebody knows.
+    pub(crate) is_final: bool,
+    /// Claim: the engine says so.
+    pub(crate) called_final: bool,
 }
 
 /// What the front door said to the pool.
@@ -78,6 +102,8 @@ pub(crate) struct PoolAnswer {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) role: &'static str,
+    #[serde(serialize_with = "word")]
+    pub(crate) temperament: Temperament,
     /// Truth: the block is, or was, in its active chain.
     pub(crate) has_block: bool,
     /// Claim: the engine says so.
@@ -114,7 +140,7 @@ pub(crate) struct Peer {
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
-    /// A member's name, or `pool`.
+    /// A member's name, `pool`, or `chain`.
     pub(crate) who: String,
     /// Whether the engine claims more than is true: the one thing that it must never do.
     pub(crate) false_claim: bool,
@@ -127,30 +153,33 @@ fn word<S: Serializer>(temperament: &Temperament, serializer: S) -> Result<S::Ok
 }
 
 impl Record {
-    /// Puts the two side by side. The truth in `holders`, the names of those who have the block, must be looked up
-    /// after the report was taken, or a claim could look false that came true in between.
+    /// Puts the two side by side. The truth must be looked up after the report was taken, or a claim could look false
+    /// that came true in between.
     pub(crate) fn new(
         block: u32,
         transactions: u64,
         pool: PoolAnswer,
         report: Report,
         members: &[Member],
-        holders: &HashSet<String>,
+        truth: &Truth,
     ) -> Self {
         let (mut nodes, mut peers) = (Vec::new(), Vec::new());
         for member in members {
-            let has_block = holders.contains(&member.name);
+            let has_block = truth.holders.contains(&member.name);
             match member.part {
                 Part::Node(role) => nodes.push(node(member, role, has_block, &report)),
-                Part::Peer | Part::Observer => peers.push(peer(member, has_block, &report)),
+                Part::Peer | Part::Quorum | Part::Observer => peers.push(peer(member, has_block, &report)),
             }
         }
         let mut problems: Vec<Problem> = pool_problem(&pool).into_iter().collect();
         problems.extend(nodes.iter().filter_map(node_problem));
         problems.extend(peers.iter().filter_map(|peer| peer_problem(peer, &report)));
         problems.extend(echo_problem(&peers, &report));
+        let finality = finality(truth, &report);
+        problems.extend(finality.as_ref().and_then(|finality| finality_problem(finality, truth, &report)));
         let holds = problems.is_empty();
-        Self { report, simulation: Simulation { block, transactions, pool, holds, problems, nodes, peers } }
+        let simulation = Simulation { block, transactions, pool, holds, problems, finality, nodes, peers };
+        Self { report, simulation }
     }
 
     /// Whether everybody who keeps his word has answered. A false claim does not become true by waiting.
@@ -161,6 +190,20 @@ impl Record {
     /// Whether there is nothing left to wait for: also those who do not keep their word have an outcome.
     pub(crate) fn is_settled(&self) -> bool {
         self.is_complete() && self.simulation.peers.iter().all(|peer| !peer.is_open())
+    }
+}
+
+impl Member {
+    /// Whether it is sure to have each good block in the end, and to say so.
+    pub(crate) fn keeps_its_word(&self) -> bool {
+        self.temperament.promise() == Promise::Accepts
+    }
+}
+
+impl Node {
+    /// The same of a node.
+    pub(crate) fn keeps_its_word(&self) -> bool {
+        self.temperament.promise() == Promise::Accepts
     }
 }
 
@@ -190,6 +233,7 @@ fn node(member: &Member, role: &'static str, has_block: bool, report: &Report) -
     Node {
         name: member.name.clone(),
         role,
+        temperament: member.temperament,
         has_block,
         called_accepted: judgement == "accepted",
         judgement: judgement.into(),
@@ -241,6 +285,7 @@ fn node_problem(node: &Node) -> Option<Problem> {
     match (node.called_accepted, node.has_block) {
         (true, true) => None,
         (true, false) => false_claim(&node.name, "is called accepted and does not have the block"),
+        (false, _) if !node.keeps_its_word() => None,
         (false, true) => missing(&node.name, format!("has the block and is called {}", node.judgement)),
         (false, false) => {
             missing(&node.name, format!("does not have the block and is called {}", node.judgement))
@@ -287,6 +332,42 @@ fn echo_problem(peers: &[Peer], report: &Report) -> Option<Problem> {
         Some(peer) => false_claim(&peer.name, "is said to have announced the block and does not have it"),
         // One of the nodes, which are peers by their names.
         None => None,
+    }
+}
+
+fn finality(truth: &Truth, report: &Report) -> Option<Finality> {
+    if truth.final_to.is_none() && report.finality.is_none() {
+        return None;
+    }
+    let is_final = truth.final_to.as_ref().is_some_and(|known| !known.is_empty());
+    let called_final = !matches!(last_word(report), AWAITED | ORPHANED);
+    Some(Finality { is_final, called_final })
+}
+
+/// The words of a report for a block that is not final; any other is the chain's own for one that is.
+pub(crate) const AWAITED: &str = "awaited";
+pub(crate) const ORPHANED: &str = "orphaned";
+
+fn last_word(report: &Report) -> &'static str {
+    report.finality.as_ref().map_or(AWAITED, |finality| finality.state)
+}
+
+fn finality_problem(finality: &Finality, truth: &Truth, report: &Report) -> Option<Problem> {
+    let word = last_word(report);
+    match (finality.called_final, finality.is_final) {
+        (true, false) => {
+            false_claim("chain", format!("has not made the block final, which is called {word}"))
+        }
+        (true, true) => {
+            let source = report.finality.as_ref()?.node.as_deref()?;
+            let knows = truth.final_to.as_ref().is_some_and(|known| known.contains(source));
+            if knows { None } else { false_claim(source, "is said to know that the block is final") }
+        }
+        (false, true) if word == ORPHANED => {
+            false_claim("chain", "has made the block final, which is called orphaned")
+        }
+        (false, true) => missing("chain", format!("has made the block final, which is called {word}")),
+        (false, false) => missing("chain", format!("has not made the block final, which is called {word}")),
     }
 }
 

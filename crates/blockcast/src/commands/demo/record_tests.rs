@@ -1,7 +1,7 @@
 use relay::EchoReport;
 use serde_json::json;
 
-use super::super::samples::{answer, entry, holders, members, record, report};
+use super::super::samples::{answer, entry, locked, members, record, report, truth, truth_without};
 use super::*;
 
 /// The problems of a report that was changed, as `who: what`, false claims marked.
@@ -48,9 +48,7 @@ fn a_peer_that_never_takes_a_block_and_is_called_accepted_is_a_false_claim_whate
 #[test]
 fn whoever_is_called_accepted_and_does_not_have_the_block_is_a_false_claim() {
     for name in ["honest-1", "slow-1", "flapping-1", "alpha"] {
-        let mut holders = holders();
-        holders.remove(name);
-        let record = Record::new(1, 35, answer(), report(), &members(), &holders);
+        let record = Record::new(1, 35, answer(), report(), &members(), &truth_without(name));
         let expected = format!("FALSE {name}: is called accepted and does not have the block");
         assert_eq!(told(&record), [expected]);
     }
@@ -96,9 +94,7 @@ fn the_observer_counts_by_its_echo_and_must_not_be_sent_to() {
 
 #[test]
 fn an_echo_of_somebody_who_does_not_have_the_block_is_a_false_claim() {
-    let mut holders = holders();
-    holders.remove("observer");
-    let record = Record::new(1, 35, answer(), report(), &members(), &holders);
+    let record = Record::new(1, 35, answer(), report(), &members(), &truth_without("observer"));
     let expected = "FALSE observer: is said to have announced the block and does not have it";
     assert_eq!(told(&record), [expected]);
 }
@@ -114,9 +110,68 @@ fn every_node_must_have_accepted_it_and_be_called_so() {
 }
 
 #[test]
+fn a_node_that_does_not_keep_its_word_is_not_waited_for_and_must_not_be_claimed() {
+    let mut members = members();
+    members[1].temperament = Temperament::Deaf;
+    let judge = |judgement, truth: &Truth| {
+        let mut report = report();
+        report.nodes[1].judgement = judgement;
+        told(&Record::new(1, 35, answer(), report, &members, truth))
+    };
+    assert_eq!(judge(None, &truth_without("beta")), [""; 0]);
+    assert_eq!(judge(None, &truth()), [""; 0], "it has taken it and cannot say so");
+    let claimed = judge(Some("accepted"), &truth_without("beta"));
+    assert_eq!(claimed, ["FALSE beta: is called accepted and does not have the block"]);
+}
+
+/// What is wrong with a block of a chain where a quorum makes blocks final.
+fn last_word(change: impl FnOnce(&mut relay::FinalityReport, &mut HashSet<String>)) -> Record {
+    let (mut report, mut truth) = locked(report(), 900.0);
+    change(report.finality.as_mut().unwrap(), truth.final_to.as_mut().unwrap());
+    Record::new(1, 35, answer(), report, &members(), &truth)
+}
+
+#[test]
+fn a_block_that_is_final_must_be_called_so_and_no_other() {
+    let record = last_word(|_, _| {});
+    assert_eq!(record.simulation.finality, Some(Finality { is_final: true, called_final: true }));
+    assert_eq!(told(&record), [""; 0]);
+    let early = last_word(|_, known| known.clear());
+    assert_eq!(told(&early), ["FALSE chain: has not made the block final, which is called chainlocked"]);
+    let awaited = last_word(|said, _| said.state = "awaited");
+    assert_eq!(told(&awaited), ["chain: has made the block final, which is called awaited"]);
+    assert!(!awaited.is_complete(), "its last word is waited for");
+    let dead = last_word(|said, _| said.state = "orphaned");
+    assert_eq!(told(&dead), ["FALSE chain: has made the block final, which is called orphaned"]);
+    let neither = last_word(|said, known| {
+        said.state = "awaited";
+        known.clear();
+    });
+    assert_eq!(told(&neither), ["chain: has not made the block final, which is called awaited"]);
+    assert!(!neither.is_complete());
+}
+
+#[test]
+fn a_node_that_is_said_to_know_what_is_final_must_know_it() {
+    let record = last_word(|_, known| assert!(known.remove("alpha")));
+    assert_eq!(told(&record), ["FALSE alpha: is said to know that the block is final"]);
+}
+
+#[test]
+fn a_last_word_that_is_not_told_at_all_is_missing_and_one_too_many_is_a_false_claim() {
+    let (mut untold, known) = locked(report(), 900.0);
+    untold.finality = None;
+    let record = Record::new(1, 35, answer(), untold, &members(), &known);
+    assert_eq!(told(&record), ["chain: has made the block final, which is called awaited"]);
+    let (claimed, _) = locked(report(), 900.0);
+    let record = Record::new(1, 35, answer(), claimed, &members(), &truth());
+    assert_eq!(told(&record), ["FALSE chain: has not made the block final, which is called chainlocked"]);
+}
+
+#[test]
 fn the_pool_must_be_answered_null() {
     let refused = PoolAnswer { accepted: false, answer: json!("inconclusive"), ms: 4000.0 };
-    let record = Record::new(1, 35, refused, report(), &members(), &holders());
+    let record = Record::new(1, 35, refused, report(), &members(), &truth());
     assert_eq!(told(&record), ["pool: was answered \"inconclusive\" and not null"]);
     assert!(!record.is_complete());
 }
@@ -149,8 +204,8 @@ fn as_json_it_is_the_report_with_the_simulation_beside() {
     });
     assert_eq!(simulation["peers"][6], mute);
     let alpha = json!({
-        "name": "alpha", "role": "primary", "has_block": true, "called_accepted": true, "judgement": "accepted",
-        "judged_ms": 3.12,
+        "name": "alpha", "role": "primary", "temperament": "honest", "has_block": true, "called_accepted": true,
+        "judgement": "accepted", "judged_ms": 3.12,
     });
     assert_eq!(simulation["nodes"][0], alpha);
 }

@@ -1,12 +1,10 @@
 //! A block's report as the engine would give it, for tests of what is made of it.
 
-use std::collections::HashSet;
-
-use relay::{EchoReport, NodeReport, PeerReport, Report, Source};
+use relay::{EchoReport, FinalityReport, NodeReport, PeerReport, Report, Source};
 use serde_json::Value;
 use simnet::Temperament;
 
-use super::record::{Member, Part, PoolAnswer, Record};
+use super::record::{Member, Part, PoolAnswer, Record, Truth};
 
 /// Everybody, each peer's port in the order of the list from 30000 on.
 pub(crate) fn members() -> Vec<Member> {
@@ -73,6 +71,7 @@ pub(crate) fn report() -> Report {
         hash: "c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5".into(),
         height: Some(4),
         parent: "8ea0537732ccaa29fb42ce69f476ec4979062244c5fb33887151629af741b2b4".into(),
+        merged_with: None,
         size: 19_998,
         source: Source::FrontDoor,
         received_unix_ms: 1_795_172_838_042,
@@ -89,6 +88,7 @@ pub(crate) fn report() -> Report {
         peers_addressed: 9,
         peers_sent_to: 9,
         first_echo: Some(EchoReport { ms: 95.9, peer: entry("observer", None, None).peer }),
+        finality: None,
         nodes: vec![node("alpha", 3.12), node("beta", 3.34)],
         peers: vec![
             entry("honest-1", Some("accepted"), Some(213.6)),
@@ -105,10 +105,31 @@ pub(crate) fn report() -> Report {
     }
 }
 
-/// The names of those who have the block then.
-pub(crate) fn holders() -> HashSet<String> {
+/// What is true then.
+pub(crate) fn truth() -> Truth {
     let names = ["alpha", "beta", "honest-1", "honest-2", "honest-3", "observer", "slow-1", "flapping-1"];
-    names.map(str::to_owned).into()
+    Truth { holders: names.map(str::to_owned).into(), final_to: None }
+}
+
+/// The same without one of those who have the block.
+pub(crate) fn truth_without(name: &str) -> Truth {
+    let mut truth = truth();
+    assert!(truth.holders.remove(name), "{name} does not have it anyway");
+    truth
+}
+
+/// Makes it a block of a chain where a quorum makes blocks final, as alpha said of this one after so many milliseconds.
+pub(crate) fn locked(mut report: Report, ms: f64) -> (Report, Truth) {
+    report.chain = "dash".into();
+    report.finality = Some(FinalityReport {
+        state: "chainlocked",
+        ms: Some(ms),
+        by: None,
+        node: Some("alpha".into()),
+        claimed_ms: None,
+    });
+    let known = ["alpha", "honest-1"].map(str::to_owned);
+    (report, Truth { final_to: Some(known.into()), ..truth() })
 }
 
 /// What the pool was told.
@@ -118,5 +139,5 @@ pub(crate) fn answer() -> PoolAnswer {
 
 /// The record of all that.
 pub(crate) fn record(report: Report) -> Record {
-    Record::new(1, 35, answer(), report, &members(), &holders())
+    Record::new(1, 35, answer(), report, &members(), &truth())
 }

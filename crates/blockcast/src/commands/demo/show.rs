@@ -1,6 +1,6 @@
-//! The show: blocks are found, handed in and followed, one after another.
+//! The show: blocks are found, handed in and followed, one after another, on one chain after another.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +8,13 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use engine::ChainHandle;
 use relay::Delivery;
-use simnet::sockets::World;
-use simnet::{Minted, Order};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wire::{BlockHash, Header, Reader};
 
 use super::loose_ends::{LooseEnd, together};
+use super::network::Network;
 use super::pool::Pool;
-use super::record::{Member, PoolAnswer, Record};
+use super::record::{PoolAnswer, Record};
 use super::tally::Tally;
 use crate::output;
 use crate::view::demo::Story;
@@ -39,7 +38,7 @@ const REMEMBERED: Duration = Duration::from_secs(150);
 /// learnt of the block from such an answer would not announce it to us.
 const CALM: Duration = Duration::from_secs(1);
 
-/// Sizes of blocks in bytes unless one is asked for, in turn.
+/// Sizes of blocks in bytes unless one is asked for, in turn on each chain.
 const SIZES: [usize; 3] = [20_000, 100_000, 400_000];
 
 /// How the show is to be.
@@ -53,15 +52,19 @@ pub(super) struct Programme {
     pub(super) size: Option<usize>,
 }
 
-/// The show.
-pub(super) struct Show<'a> {
-    pub(super) programme: Programme,
-    pub(super) world: &'a World,
-    pub(super) members: &'a [Member],
+/// A chain on which blocks are found.
+pub(super) struct Venue<'a> {
+    pub(super) network: &'a Network,
     pub(super) chain: Arc<ChainHandle>,
     pub(super) pool: Pool,
+}
+
+/// The show.
+pub(super) struct Show<'a> {
+    programme: Programme,
+    venues: Vec<Venue<'a>>,
     /// Tells people; without one, programs are told.
-    pub(super) story: Option<Story>,
+    story: Option<Story>,
     pub(super) tally: Tally,
     /// Whether a block was found that is not in the tally yet.
     pub(super) under_way: bool,
@@ -72,6 +75,8 @@ pub(super) struct Show<'a> {
 #[derive(Debug)]
 struct Block {
     number: u32,
+    /// Where it was found, by its place among the venues.
+    venue: usize,
     transactions: u64,
     hash: BlockHash,
     found: Instant,
@@ -80,16 +85,10 @@ struct Block {
 }
 
 impl<'a> Show<'a> {
-    pub(super) fn new(
-        programme: Programme,
-        world: &'a World,
-        members: &'a [Member],
-        chain: Arc<ChainHandle>,
-        pool: Pool,
-        story: Option<Story>,
-    ) -> Self {
+    /// At one venue at least.
+    pub(super) fn new(programme: Programme, venues: Vec<Venue<'a>>, story: Option<Story>) -> Self {
         let (tally, loose_ends) = (Tally::default(), VecDeque::new());
-        Self { programme, world, members, chain, pool, story, tally, under_way: false, loose_ends }
+        Self { programme, venues, story, tally, under_way: false, loose_ends }
     }
 
     /// Finds block after block. May be dropped at any point between two lines of output.
@@ -122,19 +121,20 @@ impl<'a> Show<'a> {
 
     /// Finds a block, hands it in and follows it until it can be judged.
     async fn deliver(&mut self, number: u32) -> anyhow::Result<(Block, Record)> {
-        let size = self.programme.size.unwrap_or(SIZES[(number as usize - 1) % SIZES.len()]);
-        let minted = self.world.mint(&Order { size, ..Order::default() });
+        let (round, at) = turn(number, self.venues.len());
+        let size = self.programme.size.unwrap_or(SIZES[(round + at) % SIZES.len()]);
+        let venue = &self.venues[at];
+        let minted = venue.network.find(size);
         let transactions = transactions(&minted.bytes)?;
         let found = Instant::now();
         if let Some(story) = &mut self.story {
-            let Minted { height, bytes, hash, .. } = &minted;
-            output::print(&story.found(number, *height, bytes.len(), transactions, &hash.to_string()))?;
+            output::print(&story.found(number, venue.chain.name(), &minted, transactions))?;
         }
-        let pool = self.pool.submit(&minted.bytes).await;
-        let Some(delivery) = find(&self.chain, minted.hash) else {
+        let pool = venue.pool.submit(&minted.bytes).await;
+        let Some(delivery) = find(&venue.chain, minted.hash) else {
             bail!("the front door answered {}, and the engine does not know the block", pool.answer);
         };
-        let block = Block { number, transactions, hash: minted.hash, found, pool, delivery };
+        let block = Block { number, venue: at, transactions, hash: minted.hash, found, pool, delivery };
         let mut looks = looks(LOOK);
         loop {
             looks.tick().await;
@@ -186,13 +186,18 @@ impl<'a> Show<'a> {
 
     /// What the engine says of a block now, and then what is true of it.
     fn record(&self, block: &Block) -> Record {
-        let report = block.delivery.report(self.chain.name());
-        let truth = self.world.truth(&block.hash);
-        let holders = truth.into_iter().filter(|truth| truth.accepted_at.is_some()).map(|truth| truth.member);
-        let holders: HashSet<String> = holders.collect();
+        let Venue { network, chain, .. } = &self.venues[block.venue];
+        let report = block.delivery.report(chain.name());
+        let truth = network.truth(&block.hash);
         let Block { number, transactions, pool, .. } = block;
-        Record::new(*number, *transactions, pool.clone(), report, self.members, &holders)
+        Record::new(*number, *transactions, pool.clone(), report, &network.members, &truth)
     }
+}
+
+/// Whose turn a block is: which round of all venues, and which venue, both from 0.
+fn turn(number: u32, venues: usize) -> (usize, usize) {
+    let before = number as usize - 1;
+    (before / venues, before % venues)
 }
 
 fn looks(period: Duration) -> tokio::time::Interval {
@@ -209,4 +214,21 @@ fn find(chain: &ChainHandle, hash: BlockHash) -> Option<Arc<Delivery>> {
 fn transactions(block: &Bytes) -> anyhow::Result<u64> {
     let mut reader = Reader::at(block, Header::LEN);
     reader.compact_size("transactions").context("the simulated block cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_take_turns_and_each_sees_blocks_of_every_size() {
+        for venues in 1..=4 {
+            let turns: Vec<_> = (1..=12).map(|number| turn(number, venues)).collect();
+            assert!(turns.iter().zip((0..venues).cycle()).all(|((_, at), due)| *at == due));
+            for venue in 0..venues {
+                let rounds = turns.iter().filter(|(_, at)| *at == venue).map(|(round, _)| *round);
+                assert_eq!(rounds.collect::<Vec<_>>(), (0..12 / venues).collect::<Vec<_>>());
+            }
+        }
+    }
 }

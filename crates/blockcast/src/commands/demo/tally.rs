@@ -8,10 +8,12 @@ use super::record::{Problem, Record};
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) blocks: u32,
-    /// How often a node accepted a block and was reported so, of how many times.
+    /// How often a node that keeps its word accepted a block and was reported so, of how many times.
     pub(crate) nodes: (usize, usize),
     /// How often a peer that keeps its word was proven to have a block, of how many times; observers left aside.
     pub(crate) proven: (usize, usize),
+    /// How many blocks were reported final, of how many that were to become so.
+    pub(crate) finals: (u32, u32),
     /// When honest peers were proven to have a block, in milliseconds since it was received.
     pub(crate) honest_ms: Vec<f64>,
     /// What was not as it should be, by block.
@@ -23,8 +25,14 @@ impl Tally {
     pub(crate) fn add(&mut self, record: &Record) {
         let simulation = &record.simulation;
         self.blocks += 1;
-        self.nodes.0 += simulation.nodes.iter().filter(|node| node.called_accepted && node.has_block).count();
-        self.nodes.1 += simulation.nodes.len();
+        for node in simulation.nodes.iter().filter(|node| node.keeps_its_word()) {
+            self.nodes.0 += usize::from(node.called_accepted && node.has_block);
+            self.nodes.1 += 1;
+        }
+        if let Some(finality) = &simulation.finality {
+            self.finals.0 += u32::from(finality.called_final && finality.is_final);
+            self.finals.1 += 1;
+        }
         for peer in simulation.peers.iter().filter(|peer| peer.keeps_its_word() && !peer.observer) {
             self.proven.1 += 1;
             if !(peer.called_accepted && peer.has_block) {
@@ -48,7 +56,7 @@ impl Tally {
         self.problems.is_empty()
     }
 
-    /// How often somebody was said to have a block who did not.
+    /// How often more was said than is true.
     pub(crate) fn false_claims(&self) -> usize {
         self.problems.iter().filter(|(_, problem)| problem.false_claim).count()
     }
@@ -56,7 +64,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{entry, record, report};
+    use super::super::samples::{answer, entry, locked, members, record, report};
     use super::*;
 
     #[test]
@@ -83,6 +91,19 @@ mod tests {
         tally.add(&record(missing));
         assert!(!tally.holds());
         assert_eq!((tally.false_claims(), tally.proven), (0, (3, 4)));
+    }
+
+    #[test]
+    fn final_blocks_count_where_there_are_such() {
+        let mut tally = Tally::default();
+        tally.add(&record(report()));
+        assert_eq!(tally.finals, (0, 0));
+        let (mut report, truth) = locked(report(), 900.0);
+        tally.add(&Record::new(2, 35, answer(), report.clone(), &members(), &truth));
+        assert_eq!((tally.finals, tally.holds()), ((1, 1), true));
+        report.finality = None;
+        tally.add(&Record::new(3, 35, answer(), report, &members(), &truth));
+        assert_eq!((tally.finals, tally.holds()), ((1, 2), false));
     }
 
     #[test]

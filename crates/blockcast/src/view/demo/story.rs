@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use simnet::Temperament;
+use simnet::{Minted, Temperament};
 
 use super::words::{after, rank, reason, size};
 use super::{INDENT, line};
-use crate::commands::demo::record::{Peer, Problem, Record};
+use crate::commands::demo::record::{Finality, Peer, Problem, Record};
 use crate::view::{Style, Tone, text};
 
 /// Columns that a list's line may take.
@@ -23,6 +23,8 @@ pub(crate) struct Story {
     explained: HashSet<(&'static str, String)>,
     /// Whether a whole block was told.
     experienced: bool,
+    /// Whether one was that became final.
+    knows_finality: bool,
     /// How many of the present block's parts were told.
     told: usize,
 }
@@ -31,28 +33,24 @@ pub(crate) struct Story {
 type Part = fn(&Story, &Record) -> (String, bool);
 
 /// In the order in which they are told.
-const PARTS: [Part; 5] = [Story::pool, Story::nodes, Story::honest, Story::echo, Story::slow];
+const PARTS: [Part; 6] =
+    [Story::pool, Story::nodes, Story::honest, Story::echo, Story::finality, Story::slow];
 
 impl Story {
     /// Nothing was told yet.
     pub(crate) fn new(style: Style) -> Self {
-        Self { style, explained: HashSet::new(), experienced: false, told: 0 }
+        Self { style, explained: HashSet::new(), experienced: false, knows_finality: false, told: 0 }
     }
 
-    /// The pool has found a block.
-    pub(crate) fn found(
-        &mut self,
-        number: u32,
-        height: u32,
-        bytes: usize,
-        transactions: u64,
-        hash: &str,
-    ) -> String {
+    /// The pool has found a block on this chain.
+    pub(crate) fn found(&mut self, number: u32, chain: &str, block: &Minted, transactions: u64) -> String {
         self.told = 0;
+        let Minted { height, bytes, hash, .. } = block;
         let transactions = text::count(usize::try_from(transactions).unwrap_or(usize::MAX), "transaction");
         let head = self.style.heading(&format!("Block {number}"));
-        let found = format!("\n{head}  found at height {height}: {}, {transactions}\n", size(bytes));
-        found + &line("", hash)
+        let size = size(bytes.len());
+        let found = format!("\n{head}  {chain}, found at height {height}: {size}, {transactions}\n");
+        found + &line("", &hash.to_string())
     }
 
     /// What has become known since the last call.
@@ -81,6 +79,7 @@ impl Story {
     pub(crate) fn end(&mut self, record: &Record) -> String {
         let page = self.others(record) + &self.sum(record);
         self.experienced = true;
+        self.knows_finality |= record.simulation.finality.is_some();
         page
     }
 
@@ -126,7 +125,8 @@ impl Story {
             format!("{}{role} {verdict}{when}", node.name)
         });
         let verdicts: Vec<_> = verdicts.collect();
-        (line("nodes", &verdicts.join(", ")), nodes.iter().all(|node| node.judged_ms.is_some()))
+        let mut awaited = nodes.iter().filter(|node| node.keeps_its_word());
+        (line("nodes", &verdicts.join(", ")), awaited.all(|node| node.judged_ms.is_some()))
     }
 
     fn honest(&self, record: &Record) -> (String, bool) {
@@ -165,6 +165,24 @@ impl Story {
             told += &format!(" {name} announces it, which was not sent it: the network has it");
         }
         (line("echo", &told), true)
+    }
+
+    /// The chain's last word, where it has one.
+    fn finality(&self, record: &Record) -> (String, bool) {
+        let Some(Finality { is_final, called_final }) = record.simulation.finality else {
+            return (String::new(), true);
+        };
+        let Some(said) = &record.report.finality else {
+            return (line("final", &self.style.paint(Tone::Bad, "nothing is said")), false);
+        };
+        let tone = if called_final && is_final { Tone::Good } else { Tone::Bad };
+        let mut told = self.style.paint(tone, said.state);
+        told += &said.ms.map(|ms| format!(" after {}", after(ms))).unwrap_or_default();
+        told += &said.node.as_ref().map(|node| format!(", says {}", text::clean(node))).unwrap_or_default();
+        if called_final && !self.knows_finality {
+            told += ": a quorum has signed it, it stays";
+        }
+        (line("final", &told), said.ms.is_some())
     }
 
     /// Those who do not keep their word: at length what was not seen before, the rest in a list.

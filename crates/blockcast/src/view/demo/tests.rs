@@ -1,21 +1,37 @@
 use std::collections::HashSet;
 
+use std::time::Duration;
+
 use relay::Report;
 use serde_json::json;
+use simnet::{Minted, Temperament};
+use wire::Header;
 
 use super::*;
-use crate::commands::demo::record::{PoolAnswer, Record};
-use crate::commands::demo::samples::{answer, entry, holders, members, record, report};
-
-const HASH: &str = "c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5";
+use crate::commands::demo::record::{Member, Part, PoolAnswer, Record};
+use crate::commands::demo::samples::{answer, entry, locked, members, record, report, truth};
 
 fn plain() -> Story {
     Story::new(Style::default())
 }
 
+/// The block that is reported.
+fn minted(report: &Report) -> Minted {
+    Minted {
+        bytes: vec![0; report.size].into(),
+        hash: report.hash.parse().unwrap(),
+        header: Header::new([0; 80]),
+        parent: report.parent.parse().unwrap(),
+        height: report.height.unwrap(),
+        coinbase: Vec::new().into(),
+        coinbase_branch: Vec::new(),
+        flaw: None,
+    }
+}
+
 /// What is told of a block from its finding to its end.
 fn told(story: &mut Story, number: u32, record: &Record) -> String {
-    let found = story.found(number, record.report.height.unwrap(), record.report.size, 35, HASH);
+    let found = story.found(number, &record.report.chain, &minted(&record.report), 35);
     let so_far = story.so_far(record);
     found + &so_far + &story.rest(record) + &story.end(record)
 }
@@ -38,36 +54,69 @@ fn set(report: &mut Report, name: &str, outcome: Option<&str>, ms: Option<f64>) 
     *old = new;
 }
 
+/// Everybody on a second chain.
+fn others() -> Vec<Member> {
+    let member = |name: &str, part| Member {
+        name: name.into(),
+        address: String::new(),
+        temperament: Temperament::Honest,
+        part,
+    };
+    let signers = (1..=5).map(|number| member(&format!("quorum-{number}"), Part::Quorum));
+    let others = [
+        member("honest-1", Part::Peer),
+        member("observer", Part::Observer),
+        member("gamma", Part::Node("primary")),
+        Member { temperament: Temperament::SLOW, ..member("delta", Part::Node("backup")) },
+    ];
+    signers.chain(others).collect()
+}
+
 #[test]
-fn the_first_page_says_who_is_simulated_and_where_to_look() {
-    let members = members();
-    let opening = Opening {
+fn the_first_page_says_who_is_simulated_on_which_chain_and_where_to_look() {
+    let (members, others) = (members(), others());
+    let first = ChainPage {
+        name: "litecoin",
+        title: "Litecoin",
         members: &members,
+        front_door: "127.0.0.1:45002".parse().unwrap(),
+    };
+    let second = ChainPage {
+        name: "dash",
+        title: "Dash",
+        members: &others,
+        front_door: "127.0.0.1:45003".parse().unwrap(),
+    };
+    let opening = Opening {
+        chains: vec![first, second],
         program: "target/release/blockcast".into(),
         http: "127.0.0.1:45001".parse().unwrap(),
         is_usual: false,
-        front_door: "127.0.0.1:45002".parse().unwrap(),
         login: ("pool", "demo"),
         config: "/tmp/blockcast-demo-x/config".into(),
     };
     let expected = "\
 Blockcast demo: your pool finds blocks
 
-Simulated, in this process: a Litecoin network of 10 peers, some of them ill, and 2 nodes of yours.
-Real: the engine, its configuration, its front door, all sockets. Nothing leaves this machine.
+Simulated, in this process: networks of Litecoin and Dash, some peers ill, and your nodes.
+Real: the engine, its configuration, its front doors, all sockets. Nothing leaves this machine.
 
-     3 honest    take a block, check it, say that they have it, pass it on
-     1 observer  honest, and never sent a block: if it announces one, the network has it
-     1 slow      honest, but a block keeps them busy for 1.5 s
-     1 deaf      reads nothing after the handshake
-     1 mute      reads everything and never says a word
-     1 zombie    answers pings, ignores blocks
-     1 cutting   hangs up in the middle of each block
-     1 flapping  honest, but away for some seconds every now and then
-     2 nodes     alpha (primary) and beta (backup): get each block by RPC, and are peers as well
+  litecoin  dash
+         3     1  honest    take a block, check it, say that they have it, pass it on
+         -     5  quorum    honest, and sign what they see first: then it is final
+         1     1  observer  never sent a block: what it announces, the network has
+         1     -  slow      honest, but a block keeps them busy for 1.5 s
+         1     -  deaf      reads nothing after the handshake
+         1     -  mute      reads everything and never says a word
+         1     -  zombie    answers pings, ignores blocks
+         1     -  cutting   hangs up in the middle of each block
+         1     -  flapping  honest, but away for some seconds every now and then
+         2     2  nodes     yours: get each block by RPC, and are peers as well
 
   status      http://127.0.0.1:45001/broadcaster_status
               target/release/blockcast status --url http://127.0.0.1:45001
+  litecoin    alpha (primary) and beta (backup); front door 127.0.0.1:45002
+  dash        gamma (primary) and delta (backup, slow); front door 127.0.0.1:45003
   front door  which a pool calls as if it were its node, and so can you:
               curl -u pool:demo -d '{\"method\":\"getblockcount\"}' http://127.0.0.1:45002/
   config      /tmp/blockcast-demo-x/config, until this ends
@@ -75,20 +124,28 @@ Real: the engine, its configuration, its front door, all sockets. Nothing leaves
     let page = opening.render(Style::default());
     assert_eq!(page, expected);
     assert!(fits(&page));
-    let usual = Opening { is_usual: true, http: "127.0.0.1:7904".parse().unwrap(), ..opening };
+    let usual = Opening { is_usual: true, http: "127.0.0.1:7904".parse().unwrap(), ..opening.clone() };
     let page = usual.render(Style::default());
     assert!(page.contains("  target/release/blockcast status\n"), "{page}");
+    let connected =
+        |opening: &Opening<'_>| opening.connected(16, Duration::from_millis(3_140), Duration::from_secs(5));
     assert_eq!(
-        connected(19, 20, Duration::from_millis(3_140), Duration::from_secs(5)),
-        "\n19 of 20 peers are connected after 3.14 s. A block is found every 5 s; Ctrl-C ends it.\n"
+        connected(&opening),
+        "\n16 of 17 peers are connected after 3.14 s.\n\
+         A block is found every 5 s, on litecoin and dash in turn; Ctrl-C ends it.\n"
     );
+    let alone = Opening { chains: vec![first], ..opening };
+    assert!(alone.render(Style::default()).contains("a network of Litecoin, some"));
+    assert!(connected(&alone).contains(" every 5 s; Ctrl-C"));
+    let three = Opening { chains: vec![first, second, ChainPage { name: "dogecoin", ..first }], ..alone };
+    assert!(fits(&three.render(Style::default())));
 }
 
 #[test]
 fn the_first_block_explains_everything_and_the_next_only_what_is_new() {
     let mut story = plain();
     let first = "
-Block 1  found at height 4: 20.0 kB, 35 transactions
+Block 1  litecoin, found at height 4: 20.0 kB, 35 transactions
               c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
   pool        is answered after 5.1 ms: accepted (null); on disk after 2.2 ms
   nodes       alpha (primary) accepted after 3.1 ms, beta (backup) accepted after 3.3 ms
@@ -107,7 +164,7 @@ Block 1  found at height 4: 20.0 kB, 35 transactions
     assert!(fits(&page));
 
     let second = "
-Block 2  found at height 4: 20.0 kB, 35 transactions
+Block 2  litecoin, found at height 4: 20.0 kB, 35 transactions
               c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
   pool        is answered after 5.1 ms: accepted; on disk after 2.2 ms
   nodes       alpha accepted after 3.1 ms, beta accepted after 3.3 ms
@@ -125,15 +182,41 @@ Block 2  found at height 4: 20.0 kB, 35 transactions
 }
 
 #[test]
+fn the_last_word_is_told_and_what_it_means_once() {
+    let mut story = plain();
+    let label = |page: String| page.lines().find(|line| line.starts_with("  final ")).map(str::to_owned);
+    assert_eq!(label(told(&mut story, 1, &record(report()))), None);
+    let (report, truth) = locked(report(), 912.3);
+    let record = |report| Record::new(2, 35, answer(), report, &members(), &truth);
+    let page = told(&mut story, 2, &record(report.clone()));
+    assert!(page.starts_with("\nBlock 2  dash, found at height 4: 20.0 kB, 35 transactions\n"), "{page}");
+    let first = "  final       chainlocked after 912 ms, says alpha: a quorum has signed it, it stays";
+    assert_eq!(label(page).as_deref(), Some(first));
+    let second = label(told(&mut story, 4, &record(report.clone())));
+    assert_eq!(second.as_deref(), Some("  final       chainlocked after 912 ms, says alpha"));
+
+    let mut awaited = report.clone();
+    let finality = awaited.finality.as_mut().unwrap();
+    (finality.state, finality.ms, finality.node) = ("awaited", None, None);
+    story.found(6, "dash", &minted(&report), 35);
+    let record_of_awaited = record(awaited);
+    assert_eq!(label(story.so_far(&record_of_awaited)), None, "it may come yet");
+    assert_eq!(label(story.rest(&record_of_awaited)).as_deref(), Some("  final       awaited"));
+    assert!(story.end(&record_of_awaited).contains("PROBLEM     chain has made the block final, which is"));
+    let untold = record(Report { finality: None, ..report });
+    assert_eq!(label(told(&mut story, 8, &untold)).as_deref(), Some("  final       nothing is said"));
+}
+
+#[test]
 fn each_part_is_told_when_it_is_known_and_not_twice() {
     let mut story = plain();
-    story.found(1, 4, 20_000, 35, HASH);
+    story.found(1, "litecoin", &minted(&report()), 35);
     let early = |change: fn(&mut Report)| {
         let mut report = report();
         report.first_echo = None;
         set(&mut report, "slow-1", None, None);
         change(&mut report);
-        Record::new(1, 35, answer(), report, &members(), &holders())
+        Record::new(1, 35, answer(), report, &members(), &truth())
     };
     let unsaved = early(|report| report.durable = None);
     assert_eq!(story.so_far(&unsaved), "", "what comes first is told first");
@@ -156,9 +239,9 @@ fn what_is_wrong_stands_where_it_belongs_and_at_the_end() {
     report.nodes[1].judgement = Some("refused");
     (report.durable, report.durable_ms) = (Some(false), None);
     let refused = PoolAnswer { accepted: false, answer: json!({"error": "no\u{1b}[2J"}), ms: 5.0 };
-    let record = Record::new(1, 35, refused, report, &members(), &holders());
+    let record = Record::new(1, 35, refused, report, &members(), &truth());
     let expected = "
-Block 1  found at height 4: 20.0 kB, 35 transactions
+Block 1  litecoin, found at height 4: 20.0 kB, 35 transactions
               c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
   pool        is answered after 5.0 ms: {\"error\":\"no\\u001b[2J\"}; NOT on disk
   nodes       alpha (primary) accepted after 3.1 ms, beta (backup) refused after 3.3 ms
@@ -201,7 +284,7 @@ fn a_long_list_is_broken_into_lines_that_fit() {
         more.name = format!("zombie-{number}");
         members.push(more);
     }
-    let record = Record::new(1, 35, answer(), report(), &members, &holders());
+    let record = Record::new(1, 35, answer(), report(), &members, &truth());
     told(&mut story, 1, &record);
     let page = told(&mut story, 2, &record);
     assert!(fits(&page), "{page}");
@@ -229,9 +312,24 @@ fn the_last_page_sums_up() {
     let page = closing(&tally, false, Style::default());
     assert!(page.starts_with("\n3 blocks  NOT all as it should be\n"), "{page}");
     assert!(
-        page.ends_with("  false       1: of so many it was said that they have a block, and they had not\n"),
+        page.ends_with(
+            "  false       1: claims that are not true, of who has a block or that one is final\n"
+        ),
         "{page}"
     );
+}
+
+#[test]
+fn the_last_page_counts_final_blocks_where_there_are_such() {
+    let mut tally = Tally::default();
+    tally.add(&record(report()));
+    let (report, truth) = locked(report(), 900.0);
+    tally.add(&Record::new(2, 35, answer(), report, &members(), &truth));
+    let page = closing(&tally, false, Style::default());
+    let expected = "  final       1 of 1 block that a quorum is to sign
+  false       0: nobody was said to have a block who did not, and no block to be final that was not
+";
+    assert!(page.ends_with(expected) && fits(&page), "{page}");
 }
 
 #[test]

@@ -25,6 +25,16 @@ pub(super) fn size(bytes: usize) -> String {
     }
 }
 
+/// Words in a row: `a`, `a and b`, `a, b and c`.
+pub(super) fn list(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [only] => (*only).into(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
 /// Where a temperament stands in lists: the honest one first, then those that keep their word.
 pub(super) fn rank(temperament: Temperament) -> usize {
     let same = |other: &Temperament| other.name() == temperament.name();
@@ -42,6 +52,7 @@ pub(super) fn about(temperament: Temperament) -> String {
         Temperament::Mute => "reads everything and never says a word".into(),
         Temperament::Zombie => "answers pings, ignores blocks".into(),
         Temperament::Cutting => "hangs up in the middle of each block".into(),
+        Temperament::Down => "is not there: connections are refused".into(),
         Temperament::Flapping { .. } => "honest, but away for some seconds every now and then".into(),
     }
 }
@@ -107,6 +118,12 @@ mod tests {
         ] {
             assert_eq!(size(bytes), expected);
         }
+    }
+
+    #[test]
+    fn lists_end_with_an_and() {
+        let lists = [&[][..], &["a"], &["a", "b"], &["a", "b", "c"]].map(list);
+        assert_eq!(lists, ["", "a", "a and b", "a, b and c"]);
     }
 
     #[test]

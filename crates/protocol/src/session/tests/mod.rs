@@ -1,11 +1,15 @@
 //! Conversations with injected time and a shelf that says what the test wants.
 
+mod addresses;
 #[path = "../../../../wire/tests/common/allocations.rs"]
 mod allocations;
+mod dash;
 mod handshake;
 mod mutation;
+mod objects;
 mod property;
 mod recordings;
+mod replay;
 mod serve;
 mod steady;
 
@@ -40,6 +44,7 @@ struct FakeShelf {
     headers: Vec<Header>,
     locator: Vec<BlockHash>,
     known: HashSet<BlockHash>,
+    objects: HashMap<[u8; 32], Bytes>,
 }
 
 impl Shelf for FakeShelf {
@@ -58,10 +63,15 @@ impl Shelf for FakeShelf {
     fn knows(&self, hash: &BlockHash) -> bool {
         self.known.contains(hash)
     }
+
+    fn object(&self, id: &[u8; 32]) -> Option<Bytes> {
+        self.objects.get(id).cloned()
+    }
 }
 
 /// A session, the time, and the shelf.
 struct Talk {
+    chain: Arc<dyn Chain>,
     session: Session,
     shelf: FakeShelf,
     now: Instant,
@@ -70,6 +80,11 @@ struct Talk {
 impl Talk {
     /// A fresh connection, our `version` not taken from the queue yet.
     fn new() -> Self {
+        Self::on(&REGTEST)
+    }
+
+    /// The same, on another chain.
+    fn on(chain: &Arc<dyn Chain>) -> Self {
         let now = Instant::now();
         let introduction = Introduction {
             nonce: OUR_NONCE,
@@ -81,16 +96,23 @@ impl Talk {
         let shelf = FakeShelf {
             blocks: HashMap::new(),
             headers: Vec::new(),
-            locator: vec![hash(b"tip"), hash(b"genesis")],
+            locator: vec![hash(b"tip"), chain.params().genesis],
             known: HashSet::new(),
+            objects: HashMap::new(),
         };
-        Self { session: Session::new(REGTEST.clone(), introduction, now), shelf, now }
+        let session = Session::new(chain.clone(), introduction, now);
+        Self { chain: chain.clone(), session, shelf, now }
     }
 
     /// A conversation with the handshake done at this very moment.
     fn ready() -> Self {
-        let mut talk = Self::new();
-        talk.hear(Message::Version(version()));
+        Self::ready_on(&REGTEST, version())
+    }
+
+    /// The same, on another chain, with a daemon that introduces itself like this.
+    fn ready_on(chain: &Arc<dyn Chain>, version: VersionMessage) -> Self {
+        let mut talk = Self::on(chain);
+        talk.hear(Message::Version(version));
         talk.hear(Message::Verack);
         assert!(talk.session.is_ready());
         talk
@@ -177,9 +199,9 @@ fn hangs_up(outputs: &[Output]) -> Option<&Disconnect> {
     }
 }
 
-/// A file of recordings; a missing one fails the test.
+/// A file of recordings, by its path among them; a missing one fails the test.
 fn recording(file: &str) -> Value {
-    let path = format!("{}/../../tests/fixtures/litecoin/{file}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/../../tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -190,13 +212,16 @@ fn unhex(text: &str) -> Bytes {
     bytes.into()
 }
 
-/// A recorded block of 28 transactions.
+/// A recorded block.
+fn recorded_block(chain: &Arc<dyn Chain>, file: &str) -> Arc<IndexedBlock> {
+    let bytes = unhex(recording(file)["block_hex"].as_str().expect("hex"));
+    let inspection = chain.inspect(&bytes, u32::MAX);
+    Arc::new(inspection.block.expect("a block that can be read"))
+}
+
+/// One of 28 transactions.
 fn block() -> Arc<IndexedBlock> {
-    static BLOCK: LazyLock<Arc<IndexedBlock>> = LazyLock::new(|| {
-        let recording = recording("block_20tx_segwit.json");
-        let bytes = unhex(recording["block_hex"].as_str().expect("hex"));
-        let inspection = REGTEST.inspect(&bytes, u32::MAX);
-        Arc::new(inspection.block.expect("a block that can be read"))
-    });
+    static BLOCK: LazyLock<Arc<IndexedBlock>> =
+        LazyLock::new(|| recorded_block(&REGTEST, "litecoin/block_20tx_segwit.json"));
     BLOCK.clone()
 }

@@ -1,69 +1,15 @@
 //! What a real litecoind said, replayed.
 
-use std::time::Duration;
+use wire::Command;
 
-use tokio_util::codec::Decoder;
-use wire::{Command, Frame, FrameCodec};
-
-use super::*;
+use super::{replay::Heard, *};
 use crate::session::Via;
 
-/// One message of the daemon and what the session made of it.
-struct Heard {
-    command: Command,
-    message: Message,
-    outputs: Vec<Output>,
-}
-
-struct Replay {
-    talk: Talk,
-    heard: Vec<Heard>,
-    blocks: Vec<BlockHash>,
-}
-
-/// Feeds everything that the daemon sent, byte for byte through the codec and at the recorded times, with a tick each
-/// second. The codec's limit rises only when the session says so.
-fn replay(file: &str) -> Replay {
-    let recording = recording(file);
+/// The recorded daemon's conversation with a session that has one header to offer.
+fn replay(file: &str) -> replay::Replay {
     let mut talk = Talk::new();
-    assert_eq!(commands(&talk.drain()), ["version"], "{file}: we speak first");
     talk.shelf.headers = vec![block().header.clone()];
-
-    let mut codec = FrameCodec::new(REGTEST.params().magic);
-    let mut buffer = bytes::BytesMut::new();
-    let mut heard = Vec::new();
-    let (begin, mut ticked) = (talk.now, 0);
-    for entry in recording["messages"].as_array().expect("messages") {
-        if entry["dir"] != "node->client" {
-            continue;
-        }
-        let at = Duration::from_secs_f64(entry["t_ms"].as_f64().expect("a time") / 1e3);
-        while ticked < at.as_secs() {
-            ticked += 1;
-            talk.now = begin + Duration::from_secs(ticked);
-            let outputs = talk.wait(Duration::ZERO);
-            if let Some(last) = heard.last_mut() {
-                let last: &mut Heard = last;
-                last.outputs.extend(outputs);
-            }
-        }
-        talk.now = begin + at;
-        buffer.extend_from_slice(&unhex(entry["raw_hex"].as_str().expect("hex")));
-        let frame = codec.decode(&mut buffer).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let Some(Frame::Intact { command, payload }) = frame else { panic!("{file}: {frame:?}") };
-        let message =
-            Message::decode(command, payload, REGTEST.dialect()).expect("a recorded message decodes");
-        let outputs = talk.hear(message.clone());
-        for output in &outputs {
-            if let Output::RaiseLimit(limit) = output {
-                codec.set_limit(*limit);
-            }
-        }
-        heard.push(Heard { command, message, outputs });
-    }
-    let blocks = recording["blocks"].as_array().into_iter().flatten();
-    let blocks = blocks.map(|hash| hash.as_str().expect("a hash").parse().expect("a hash")).collect();
-    Replay { talk, heard, blocks }
+    replay::replay(talk, &format!("litecoin/{file}"), Duration::ZERO)
 }
 
 const RECORDINGS: [&str; 7] = [

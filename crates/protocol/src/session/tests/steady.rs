@@ -180,3 +180,34 @@ fn an_unknown_command_is_ignored_and_not_garbage() {
         assert_eq!(talk.hear(Message::Unknown { command, payload: Bytes::from_static(b"?") }), []);
     }
 }
+
+#[test]
+fn a_peer_whose_headers_follow_nothing_that_we_named_is_on_another_chain() {
+    let header = |parent: BlockHash| {
+        let mut fixed = [0; 80];
+        fixed[4..36].copy_from_slice(parent.as_wire());
+        Header::new(fixed)
+    };
+    let (ours, known, theirs) = (hash(b"tip"), hash(b"known"), hash(b"another genesis"));
+    // What follows a block that was named, or one that we know, is of our chain; nothing at all says nothing.
+    for headers in [vec![], vec![header(ours)], vec![header(known)]] {
+        let mut talk = Talk::ready();
+        talk.shelf.known.insert(known);
+        assert_eq!(hangs_up(&talk.hear(Message::Headers(headers))), None);
+        // An announcement that we cannot place is no answer, and no proof.
+        assert_eq!(hangs_up(&talk.hear(Message::Headers(vec![header(theirs)]))), None);
+    }
+    // One strange message may be an announcement that overtook the answer: it is asked again, and the answer decides.
+    let strange = Message::Headers(vec![header(theirs), header(ours)]);
+    for honest in [true, false] {
+        let mut talk = Talk::ready();
+        assert_eq!(hangs_up(&talk.hear(strange.clone())), None);
+        assert_eq!(commands(&talk.wait(Duration::from_secs(1))), ["getheaders"]);
+        if honest {
+            assert_eq!(hangs_up(&talk.hear(Message::Headers(vec![header(ours)]))), None);
+        } else {
+            let outputs = talk.hear(strange.clone());
+            assert_eq!(hangs_up(&outputs), Some(&Disconnect::WrongChain { stranger: theirs }));
+        }
+    }
+}
