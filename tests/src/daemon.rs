@@ -1,12 +1,11 @@
 //! One real node on regtest, whichever program it runs.
 //!
-//! What differs between the programs is in a [`Program`] each: [`litecoind`](crate::litecoind) and
-//! [`dashd`](crate::dashd).
+//! What differs between the programs is in a [`Program`] each: [`litecoind`](crate::litecoind),
+//! [`dashd`](crate::dashd) and [`dogecoind`](crate::dogecoind).
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,7 +17,7 @@ use crate::program::{Options, Program};
 use crate::rpc::{Auth, RpcClient, RpcFailure};
 use crate::wait::eventually;
 use crate::warm_up::WarmUp;
-use crate::{block, ports, scratch};
+use crate::{ports, scratch};
 
 /// A node answers RPC within a second; a loaded machine with two cores may take its time.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -168,7 +167,7 @@ impl Daemon {
     /// A block the node holds, in hex, with witnesses and MWEB part.
     #[track_caller]
     pub fn block_hex(&self, hash: &str) -> String {
-        text(&self.must("getblock", json!([hash, 0])))
+        text(&self.must("getblock", json!([hash, false])))
     }
 
     /// What the node says to a block: `null`, or a word such as `duplicate`.
@@ -182,12 +181,8 @@ impl Daemon {
     /// Each call pays to a script of its own, so that two nodes with the same tip mine different blocks.
     #[track_caller]
     pub fn mine(&self, count: usize) -> Vec<String> {
-        static CALLS: AtomicU32 = AtomicU32::new(0);
-        // A push of four bytes, OP_DROP, OP_TRUE: anyone can spend it.
-        let number = CALLS.fetch_add(1, Ordering::Relaxed).to_le_bytes();
-        let descriptor = format!("raw(04{}7551)", block::to_hex(&number));
-        let hashes = self.must("generatetodescriptor", json!([count, descriptor]));
-        hashes.as_array().expect("generatetodescriptor gives an array").iter().map(text).collect()
+        let hashes = (self.program.mine)(self, count);
+        hashes.as_array().expect("mined blocks come as an array").iter().map(text).collect()
     }
 
     /// What the node knows of its peers (`getpeerinfo`), one entry for each connection.
@@ -309,14 +304,16 @@ impl Daemon {
             "-regtest".to_owned(),
             format!("-datadir={}", self.dir.path().display()),
             format!("-bind={}", self.p2p),
-            // Unasked, every node also binds a fixed port for Tor, and a failure of `-bind` is then forgiven.
-            format!("-bind={}=onion", self.onion),
             "-rpcbind=127.0.0.1".into(),
             "-rpcallowip=127.0.0.1".into(),
             format!("-rpcport={}", self.rpc.port()),
             "-maxtipage=315360000".into(), // a copied base chain may be days old: do not call it a download
             "-persistmempool=0".into(),
         ];
+        if self.program.has_onion_bind {
+            // Unasked, such a node also binds a fixed port for Tor, and a failure of `-bind` is then forgiven.
+            args.push(format!("-bind={}=onion", self.onion));
+        }
         let plain = "-listen=1 -server=1 -dnsseed=0 -discover=0 -listenonion=0 -printtoconsole=0".split(' ');
         args.extend(plain.chain(self.program.args.iter().copied()).map(str::to_owned));
         args.push(match self.options.wallet {

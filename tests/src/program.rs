@@ -2,8 +2,12 @@
 
 use std::ffi::OsString;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
 
 use crate::base::Base;
+use crate::block;
 use crate::daemon::Daemon;
 use crate::litecoind::LITECOIND;
 
@@ -22,6 +26,10 @@ pub struct Program {
     pub(crate) args: &'static [&'static str],
     /// The file of its folder that lists banned addresses.
     pub(crate) ban_list: &'static str,
+    /// Whether it takes `-bind=…=onion`, and binds a fixed port for Tor without.
+    pub(crate) has_onion_bind: bool,
+    /// Mines so many blocks on the node's tip, to a script of its own at each call; gives the RPC's answer.
+    pub(crate) mine: fn(&Daemon, usize) -> Value,
     /// Whether it has a wallet.
     pub(crate) has_wallet: bool,
     /// What is done with a node that has begun to answer, before it is used.
@@ -40,6 +48,19 @@ impl Program {
         let first = text.lines().next().and_then(|line| line.split(' ').next_back());
         first.unwrap_or_else(|| panic!("{} --version: {output:?}", self.name)).to_owned()
     }
+}
+
+/// A number of its own for each call of a miner, so that two nodes with the same tip mine different blocks.
+pub(crate) fn next_call() -> [u8; 4] {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    CALLS.fetch_add(1, Ordering::Relaxed).to_le_bytes()
+}
+
+/// How daemons mine that know descriptors.
+pub(crate) fn mine_to_descriptor(node: &Daemon, count: usize) -> Value {
+    // A push of four bytes, OP_DROP, OP_TRUE: anyone can spend it.
+    let descriptor = format!("raw(04{}7551)", block::to_hex(&next_call()));
+    node.must("generatetodescriptor", json!([count, descriptor]))
 }
 
 /// Options of a node; the default is a litecoind with an empty chain, cookie authentication and no wallet.
