@@ -95,6 +95,11 @@ impl Parts {
         Self { block, proof_length: proof.bytes.len() }
     }
 
+    /// The block as it is.
+    pub fn whole(self) -> Block {
+        self.block
+    }
+
     /// The same block, under its own name, with a proof that does not hold.
     pub fn with_fault(mut self, fault: Fault) -> Block {
         let proof = prove(&self.block.hash, Some(fault)).bytes;
