@@ -261,3 +261,16 @@ fn a_question_behind_solved_work_goes_to_the_node_that_has_the_block() {
         assert_eq!(reply.header("X-Blockcast-Block"), Some(&*hash));
     });
 }
+
+#[test]
+fn a_proof_that_is_longer_than_any_block_is_the_nodes_business_and_kept_nowhere() {
+    run(async {
+        let issuer = Node::on(DOGECOIN, other).await;
+        let bc = start(&[("a", &issuer)]);
+        let hash = Recorded::read().hash();
+        let reply = ask(&bc, "submitauxblock", json!([hash, "00".repeat(1_000_001)])).await;
+        assert_eq!(reply.json()["error"]["code"], -8);
+        assert_eq!(reply.header("X-Blockcast-Block"), None, "it was passed on as it came");
+        assert_eq!(calls(&issuer, "submitauxblock"), 1);
+    });
+}

@@ -40,7 +40,7 @@ use crate::{
 pub(crate) const REMEMBERED_WORK: usize = 512;
 
 /// How many solutions are remembered, so that a repeat joins what is under way.
-const REMEMBERED_SOLUTIONS: usize = 64;
+const REMEMBERED_SOLUTIONS: usize = 32;
 
 /// How long a pool is kept waiting: a little longer than the verdict on a block may take, of which the first part goes
 /// to the node that issued the work. Pools give up after 5 s (pools.md §2).

@@ -17,6 +17,10 @@ use super::{
 /// Errors that say that a node cannot issue work for the time being: no connections, initial download, warming up.
 const NOT_NOW: [i64; 3] = [-9, -10, -28];
 
+/// The longest proof that is kept and handed in by ourselves, in hex digits: it is a part of a block of 1 MB at most. What
+/// a node says to a longer one is the node's business.
+const LONGEST_PROOF: usize = 2_000_000;
+
 /// A node's reply, as far as it matters who issued what.
 #[derive(Deserialize)]
 struct Issued {
@@ -39,7 +43,11 @@ impl Door {
     ) -> Option<Reply> {
         let chain = self.chain.relay.chain().clone();
         let rules = chain.aux_work()?;
-        Some(match rules.read(&call.method, &call.texts()?)? {
+        let aux = rules.read(&call.method, &call.texts()?)?;
+        if matches!(aux, AuxCall::Solved { auxpow, .. } if auxpow.len() > LONGEST_PROOF) {
+            return None;
+        }
+        Some(match aux {
             AuxCall::Create { portable } => self.issue(rules, call, raw, context, portable).await,
             AuxCall::Solved { block, auxpow } => {
                 let (aux, _waiting) = self.shared.hand_in(&self.chain, block, auxpow);
