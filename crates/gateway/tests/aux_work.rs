@@ -118,9 +118,11 @@ fn solved_work_goes_to_its_issuer_only_and_the_block_to_all() {
             let path = format!("/api/v1/blocks/{hash}");
             let taken = |reply: &http::Reply| {
                 let nodes = reply.json()["nodes"].as_array().cloned().unwrap_or_default();
-                nodes.iter().all(|node| node["judgement"] == "accepted").then_some(nodes.len())
+                let accepted = nodes.iter().filter(|node| node["judgement"] == "accepted").count();
+                (accepted == 2).then_some(())
             };
-            assert_eq!(bc.eventually(&path, taken).await, 2);
+            // The pool is answered as soon as the chain has the block; the rest comes behind.
+            bc.eventually(&path, taken).await;
             assert_eq!((calls(&issuer, "submitblock"), calls(&backup, "submitblock")), (1, 1));
         });
     }
