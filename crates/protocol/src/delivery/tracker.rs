@@ -174,8 +174,11 @@ impl Tracker {
     /// call began cannot be an answer to it: the peer already had the block.
     pub fn written(&mut self, peer: PeerId, handed: Instant, now: Instant) -> Option<Outcome> {
         let delivery = self.get(peer).filter(|delivery| delivery.is_sent())?;
-        delivery.stages.written.get_or_insert(now);
-        let heard = delivery.heard.take()?;
+        let heard = delivery.heard.take();
+        // What the peer has answered to had been written by then, whenever the writer comes to say so.
+        let answered = heard.filter(|heard| *heard >= handed);
+        delivery.stages.written.get_or_insert(answered.map_or(now, |heard| heard.min(now)));
+        let heard = heard?;
         delivery.settle(if heard >= handed { Outcome::Accepted } else { Outcome::AlreadyHad }, heard)
     }
 
@@ -385,6 +388,8 @@ mod tests {
         assert_eq!(tracker.headers(PEER, &[(hash, header)], at(5)), None);
         assert_eq!(tracker.pong(PEER, at(6)), None);
         assert_eq!(tracker.written(PEER, at(4), at(7)), Some(Outcome::Accepted));
+        let stages = tracker.stages(PEER).expect("it was sent");
+        assert!(stages.written <= stages.settled, "what was answered to had been written");
     }
 
     #[test]
