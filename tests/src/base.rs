@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::daemon::{Daemon, Options, Program};
+use crate::daemon::Daemon;
 use crate::dashd::DASHD;
+use crate::dogecoind::DOGECOIND;
 use crate::litecoind::LITECOIND;
 use crate::masternode;
+use crate::program::{Options, Program};
 use crate::scratch;
 
 /// Name of the wallet that owns a base chain's coinbase outputs.
@@ -37,6 +39,8 @@ pub enum Base {
     /// 526 blocks of Dash on which there is a masternode that signs ChainLocks; see [`masternode`].
     /// Every block up to 537 holds a coinbase only.
     ChainLocks,
+    /// 24 blocks of Dogecoin: from 20 on blocks are merge-mined.
+    Auxpow,
 }
 
 impl Base {
@@ -45,6 +49,7 @@ impl Base {
         match self {
             Self::Segwit | Self::Mweb => &LITECOIND,
             Self::Dip3 | Self::ChainLocks => &DASHD,
+            Self::Auxpow => &DOGECOIND,
         }
     }
 
@@ -55,6 +60,7 @@ impl Base {
             Self::Mweb => 433,
             Self::Dip3 => 441,
             Self::ChainLocks => 526,
+            Self::Auxpow => 24,
         }
     }
 
@@ -91,8 +97,9 @@ impl Base {
         });
         match self {
             Self::Segwit | Self::Mweb => self.mine_to_wallet(&node),
-            Self::Dip3 => {
-                node.mine(441);
+            Self::Dip3 | Self::Auxpow => {
+                let count = usize::try_from(self.height()).expect("a short chain");
+                node.mine(count);
             }
             Self::ChainLocks => masternode::found(&node),
         }

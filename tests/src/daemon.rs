@@ -1,26 +1,23 @@
 //! One real node on regtest, whichever program it runs.
 //!
-//! What differs between the programs is in a [`Program`] each: [`litecoind`](crate::litecoind) and
-//! [`dashd`](crate::dashd).
+//! What differs between the programs is in a [`Program`] each: [`litecoind`](crate::litecoind),
+//! [`dashd`](crate::dashd) and [`dogecoind`](crate::dogecoind).
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::base::{Base, WALLET};
-use crate::litecoind::LITECOIND;
 use crate::process::{Process, Spawn};
+use crate::program::{Options, Program};
 use crate::rpc::{Auth, RpcClient, RpcFailure};
 use crate::wait::eventually;
-use crate::{block, ports, scratch};
+use crate::warm_up::WarmUp;
+use crate::{ports, scratch};
 
 /// A node answers RPC within a second; a loaded machine with two cores may take its time.
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -28,71 +25,6 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 /// How often a start is repeated on other ports when somebody else was quicker to take them.
 const PORT_TRIES: usize = 5;
-
-/// What the harness has to know of a program that a node can run.
-///
-/// All that is not here is the same for all descendants of Bitcoin Core: RPC, cookie file, folder of regtest, log.
-#[derive(Debug)]
-pub struct Program {
-    /// What it is called.
-    pub name: &'static str,
-    /// Its chain, as the engine's configuration names it.
-    pub chain: &'static str,
-    /// Where it is.
-    pub(crate) path: fn() -> OsString,
-    /// Arguments besides those that every node gets.
-    pub(crate) args: &'static [&'static str],
-    /// The file of its folder that lists banned addresses.
-    pub(crate) ban_list: &'static str,
-    /// Whether it has a wallet.
-    pub(crate) has_wallet: bool,
-    /// What is done with a node that has begun to answer, before it is used.
-    pub(crate) settle: fn(&Daemon),
-}
-
-impl Program {
-    /// The version of the installed program, such as `v0.21.2.1-gfce5d459f0a83f56`.
-    ///
-    /// # Panics
-    /// When it cannot be run.
-    pub fn version(&self) -> String {
-        let output = Command::new((self.path)()).arg("--version").output();
-        let output = output.unwrap_or_else(|e| panic!("{} cannot be run: {e}", self.name));
-        let text = String::from_utf8_lossy(&output.stdout);
-        let first = text.lines().next().and_then(|line| line.split(' ').next_back());
-        first.unwrap_or_else(|| panic!("{} --version: {output:?}", self.name)).to_owned()
-    }
-}
-
-/// Options of a node; the default is a litecoind with an empty chain, cookie authentication and no wallet.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Name for messages.
-    pub name: String,
-    /// The program of a node without a base; a base is of one program.
-    pub program: &'static Program,
-    /// The chain that the node starts with; without it, the genesis block.
-    pub base: Option<Base>,
-    /// Whether the node has a wallet, if its program has any. That of a [`Base`] holds the base's coinbase outputs.
-    pub wallet: bool,
-    /// `rpcuser` and `rpcpassword`; the node then writes no cookie file.
-    pub password: Option<(String, String)>,
-    /// Further arguments, such as `-maxconnections=8`.
-    pub args: Vec<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            program: &LITECOIND,
-            base: None,
-            wallet: false,
-            password: None,
-            args: Vec::new(),
-        }
-    }
-}
 
 /// A running node. Dropping it kills it and removes its data directory.
 #[derive(Debug)]
@@ -235,7 +167,7 @@ impl Daemon {
     /// A block the node holds, in hex, with witnesses and MWEB part.
     #[track_caller]
     pub fn block_hex(&self, hash: &str) -> String {
-        text(&self.must("getblock", json!([hash, 0])))
+        text(&self.must("getblock", json!([hash, false])))
     }
 
     /// What the node says to a block: `null`, or a word such as `duplicate`.
@@ -249,12 +181,8 @@ impl Daemon {
     /// Each call pays to a script of its own, so that two nodes with the same tip mine different blocks.
     #[track_caller]
     pub fn mine(&self, count: usize) -> Vec<String> {
-        static CALLS: AtomicU32 = AtomicU32::new(0);
-        // A push of four bytes, OP_DROP, OP_TRUE: anyone can spend it.
-        let number = CALLS.fetch_add(1, Ordering::Relaxed).to_le_bytes();
-        let descriptor = format!("raw(04{}7551)", block::to_hex(&number));
-        let hashes = self.must("generatetodescriptor", json!([count, descriptor]));
-        hashes.as_array().expect("generatetodescriptor gives an array").iter().map(text).collect()
+        let hashes = (self.program.mine)(self, count);
+        hashes.as_array().expect("mined blocks come as an array").iter().map(text).collect()
     }
 
     /// What the node knows of its peers (`getpeerinfo`), one entry for each connection.
@@ -376,14 +304,16 @@ impl Daemon {
             "-regtest".to_owned(),
             format!("-datadir={}", self.dir.path().display()),
             format!("-bind={}", self.p2p),
-            // Unasked, every node also binds a fixed port for Tor, and a failure of `-bind` is then forgiven.
-            format!("-bind={}=onion", self.onion),
             "-rpcbind=127.0.0.1".into(),
             "-rpcallowip=127.0.0.1".into(),
             format!("-rpcport={}", self.rpc.port()),
             "-maxtipage=315360000".into(), // a copied base chain may be days old: do not call it a download
             "-persistmempool=0".into(),
         ];
+        if self.program.has_onion_bind {
+            // Unasked, such a node also binds a fixed port for Tor, and a failure of `-bind` is then forgiven.
+            args.push(format!("-bind={}=onion", self.onion));
+        }
         let plain = "-listen=1 -server=1 -dnsseed=0 -discover=0 -listenonion=0 -printtoconsole=0".split(' ');
         args.extend(plain.chain(self.program.args.iter().copied()).map(str::to_owned));
         args.push(match self.options.wallet {
@@ -459,41 +389,6 @@ impl Drop for Daemon {
         if std::thread::panicking() {
             eprintln!("--- end of the log of {}\n{}", self.name(), self.complaint());
         }
-    }
-}
-
-/// A node in its warm-up: it reads its list of bans, which is a pipe into which nobody has written yet.
-#[derive(Debug)]
-pub struct WarmUp {
-    ban_list: PathBuf,
-}
-
-impl WarmUp {
-    fn of(ban_list: PathBuf) -> Self {
-        replace_with(&ban_list, |path| {
-            rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).map_err(Into::into)
-        });
-        Self { ban_list }
-    }
-
-    /// Lets the node go on.
-    ///
-    /// # Panics
-    /// When files cannot be written.
-    pub fn end(self) {
-        // The node is at the other end, or this would wait for it.
-        let pipe = File::options().write(true).open(&self.ban_list).expect("a pipe can be opened");
-        // A node that ends writes its list, and would wait for a reader.
-        replace_with(&self.ban_list, |path| File::create(path).map(drop));
-        drop(pipe); // an empty list is a damaged one, in place of which the node begins a new one
-    }
-}
-
-/// Removes a file, if it is there, and creates another in its place.
-fn replace_with(path: &Path, create: impl FnOnce(&Path) -> io::Result<()>) {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => panic!("cannot remove {}: {e}", path.display()),
-        _ => create(path).unwrap_or_else(|e| panic!("cannot create {}: {e}", path.display())),
     }
 }
 

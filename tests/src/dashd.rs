@@ -13,13 +13,12 @@
 //!   blocks 10 to 18 above a multiple of 24. dashd's own miner adds them, and who builds a block without them
 //!   is told `bad-qc-missing`.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::daemon::{Daemon, Program};
-use crate::process::find_program;
+use crate::daemon::Daemon;
+use crate::program::{self, Program};
 use crate::skip;
 use crate::wait::eventually;
 
@@ -33,9 +32,11 @@ const VARIABLE: &str = "DASHD";
 pub static DASHD: Program = Program {
     name: "dashd",
     chain: "dash",
-    path: || named().expect("DASHD is set: require_dashd! comes first in a test"),
+    path: || skip::named(VARIABLE).expect("DASHD is set: require_dashd! comes first in a test"),
     args: &["-llmqtestparams=1:1"],
     ban_list: "banlist.json",
+    has_onion_bind: true,
+    mine: program::mine_to_descriptor,
     has_wallet: false,
     settle: finish_masternode_sync,
 };
@@ -47,21 +48,7 @@ pub static DASHD: Program = Program {
 /// # Panics
 /// When `DASHD` names something that is not a program: then the tests were asked for.
 pub fn available() -> bool {
-    let Some(named) = named() else {
-        skip::say(&skip::line(
-            "DASHD does not name a dashd 23, so NOTHING of this was tested with a real one",
-        ));
-        return false;
-    };
-    assert!(find_program(&named).is_some(), "DASHD={} is not a program", named.display());
-    if let Some(missing) = skip::missing(&["setpriv"]) {
-        panic!("DASHD is set, yet {missing} is not on PATH");
-    }
-    true
-}
-
-fn named() -> Option<OsString> {
-    std::env::var_os(VARIABLE).filter(|named| !named.is_empty())
+    skip::named_program(VARIABLE, "dashd 23")
 }
 
 /// Two steps: blockchain, governance.

@@ -1,13 +1,13 @@
 //! Everything an end-to-end test needs: real nodes, real blocks, a real `blockcast` process.
 //!
 //! A test of Blockcast that talks to a simulated node proves that two programs by the same author agree. The
-//! tests in `tests/tests/` therefore run the `blockcast` binary against `litecoind` and `dashd` on regtest, and hand
+//! tests in `tests/tests/` therefore run the `blockcast` binary against `litecoind`, `dashd` and `dogecoind` on regtest, and hand
 //! it blocks that were put together here or mined by a node, without any of the engine's own crates.
 //!
 //! # The parts
 //!
 //! * [`Daemon`]: one node on free ports with a temporary data directory; kill it, pause it, restart it. Its
-//!   [`Program`] is [`litecoind`] or [`dashd`].
+//!   [`Program`] is [`litecoind`], [`dashd`] or [`dogecoind`].
 //! * [`Regtest`]: the four nodes that most tests want, on one chain: `ours`, two `plain` peers that know
 //!   nobody, and an `observer` that is connected to `plain[1]` only. [`Base`] says how long the chain is; it is
 //!   made once per build directory and copied, so that a cluster is up in about a second.
@@ -15,12 +15,13 @@
 //!   each call, [`Template::flawed`] a block that is wrong in one named way.
 //! * [`Miner`], [`Damage`]: the pool's side on Dash, whose X11 we have not written a second time: a node apart mines
 //!   the blocks, and tells what their ids are.
+//! * [`AuxWork`], [`Fault`]: the pool's side of merged mining: a proof for work that a dogecoind issued.
 //! * [`masternode`]: who signs ChainLocks.
 //! * [`Blockcast`] and [`Setup`]: the program under test, with its configuration, HTTP, front door, command line
 //!   and log.
 //! * [`eventually`]: waiting for a condition. It is the only place in the tests that sleeps.
 //! * [`fixture`]: the recordings in `tests/fixtures/`.
-//! * [`require_litecoind!`], [`require_dashd!`]: the first line of every test that needs a node.
+//! * [`require_litecoind!`], [`require_dashd!`], [`require_dogecoind!`]: the first line of every test that needs a node.
 //!
 //! ```no_run
 //! use e2e::{Base, Blockcast, Regtest, Setup, require_litecoind};
@@ -52,18 +53,22 @@ pub mod block;
 pub mod blockcast;
 pub mod daemon;
 pub mod dashd;
+pub mod dogecoind;
 pub mod fixtures;
 pub mod http;
 pub mod litecoind;
 pub mod masternode;
+pub mod merged;
 pub mod miner;
 pub mod process;
+pub mod program;
 mod proxy;
 pub mod regtest;
 pub mod rpc;
 pub mod setup;
 pub mod template;
 pub mod wait;
+pub mod warm_up;
 
 mod ports;
 mod scratch;
@@ -72,18 +77,22 @@ mod skip;
 pub use base::Base;
 pub use block::Block;
 pub use blockcast::Blockcast;
-pub use daemon::{Daemon, Options, Program, WarmUp};
+pub use daemon::Daemon;
 pub use dashd::Dashd;
+pub use dogecoind::Dogecoind;
 pub use fixtures::fixture;
 pub use litecoind::Litecoind;
+pub use merged::{AuxWork, Fault};
 pub use miner::{Damage, Miner};
 pub use ports::free_port;
+pub use program::{Options, Program};
 pub use proxy::Proxy;
 pub use regtest::Regtest;
 pub use rpc::{Auth, RpcClient, RpcFailure};
 pub use setup::Setup;
 pub use template::{Flaw, Template};
 pub use wait::eventually;
+pub use warm_up::WarmUp;
 
 /// Returns from the calling test when there is no `litecoind` on this machine, and says so loudly.
 ///
@@ -104,6 +113,18 @@ macro_rules! require_litecoind {
 macro_rules! require_dashd {
     () => {
         if !$crate::dashd::available() {
+            return;
+        }
+    };
+}
+
+/// Returns from the calling test when the environment variable `DOGECOIND` names no `dogecoind`, and says so loudly.
+///
+/// That is no failure, not where `CI` is set either: unlike litecoind, no package manager has it.
+#[macro_export]
+macro_rules! require_dogecoind {
+    () => {
+        if !$crate::dogecoind::available() {
             return;
         }
     };

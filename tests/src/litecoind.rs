@@ -1,6 +1,7 @@
 //! litecoind, which Debian has a package of.
 
-use crate::daemon::{Daemon, Program};
+use crate::daemon::Daemon;
+use crate::program::{self, Program};
 use crate::skip;
 
 /// A node that runs litecoind; `Litecoind::start(Options::default())` is one.
@@ -13,6 +14,8 @@ pub static LITECOIND: Program = Program {
     path: || "litecoind".into(),
     args: &["-fallbackfee=0.001", "-upnp=0"],
     ban_list: "banlist.dat",
+    has_onion_bind: true,
+    mine: program::mine_to_descriptor,
     has_wallet: true,
     settle: |_| (),
 };

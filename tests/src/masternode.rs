@@ -5,6 +5,7 @@
 //! the transaction needs none, since its collateral is an output of itself and what it spends can be spent by
 //! anyone.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -26,8 +27,12 @@ const CYCLE: u64 = 24;
 
 /// The arguments of a dashd that is the masternode. There should be one on each network.
 pub fn args() -> Vec<String> {
-    let ([a, b, c, d], port) = ADDRESS;
-    vec![format!("-masternodeblsprivkey={SECRET}"), format!("-externalip={a}.{b}.{c}.{d}:{port}")]
+    vec![format!("-masternodeblsprivkey={SECRET}"), format!("-externalip={}", address())]
+}
+
+/// Where the chain says that it is.
+pub fn address() -> SocketAddr {
+    SocketAddr::from(ADDRESS)
 }
 
 /// The arguments of the masternode that makes the chain: it turns features on and takes odd transactions.

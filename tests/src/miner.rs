@@ -1,4 +1,5 @@
-//! The pool's work on Dash, done by a node apart.
+//! The pool's work on Dash, done by a node apart. On Dogecoin such a node gives whole blocks too; see
+//! [`merged`](crate::merged) for the rest.
 //!
 //! A pool makes the coinbase and looks for a nonce. On Dash both are better left to dashd: the coinbase's payload
 //! commits to masternodes and quorums, and the proof of work is X11, eleven hash functions that exist nowhere in this
@@ -11,7 +12,8 @@ use crate::base::Base;
 use crate::block::{
     Block, HEADER_LENGTH, compact_size, from_hex, hash_from_rpc, height_push, merkle_root, sha256d, to_hex,
 };
-use crate::daemon::{Daemon, Options};
+use crate::daemon::Daemon;
+use crate::program::Options;
 
 /// What was done to a block, or what about it is odd. All but [`Damage::BadProofOfWork`] have their work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +56,7 @@ impl Damage {
     }
 }
 
-/// A dashd that is connected to nobody and mines.
+/// A dashd, or a dogecoind, that is connected to nobody and mines. Damage is of Dash's blocks only.
 #[derive(Debug)]
 pub struct Miner {
     node: Daemon,
@@ -122,7 +124,7 @@ impl Miner {
     }
 
     fn read(&self, hash: &str) -> Block {
-        let summary = self.node.must("getblock", json!([hash, 1]));
+        let summary = self.node.must("getblock", json!([hash, true]));
         Block {
             bytes: from_hex(&self.node.block_hex(hash)),
             hash: hash.to_owned(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::base::Base;
-use crate::daemon::{Daemon, Options};
+use crate::daemon::Daemon;
+use crate::program::Options;
 use crate::template::Template;
 use crate::wait::eventually;
 
@@ -22,6 +23,8 @@ pub const PROPAGATION: Duration = Duration::from_secs(20);
 /// `ours` and the plain peers know nobody, so a block can reach them only from Blockcast. The observer hears
 /// of blocks from `plain[1]`, and so does whoever asks it. It has the wallet, and it makes the templates: litecoind
 /// 0.21 refuses `getblocktemplate` without a connection (error -9, on regtest too).
+///
+/// On a chain of Dash there is no wallet, and a [`Miner`](crate::Miner) has the part of the templates.
 ///
 /// The nodes are public so that a test can kill, pause or replace any of them.
 #[derive(Debug)]

@@ -84,8 +84,10 @@ pub struct Setup {
     pub chain: String,
     /// Our own nodes.
     pub nodes: Vec<Node>,
-    /// Fixed peers. Discovery is always off: a test must not depend on who else is there.
+    /// Fixed peers.
     pub peers: Vec<Peer>,
+    /// Where other peers are looked for. It is off by default: a test must not depend on who else is there.
+    pub discovery: Vec<String>,
     /// How many peers are only listened to.
     pub observers: usize,
     /// Methods that the front door denies.
@@ -110,6 +112,7 @@ impl Default for Setup {
             chain: LITECOIND.chain.into(),
             nodes: Vec::new(),
             peers: Vec::new(),
+            discovery: Vec::new(),
             observers: 1,
             deny: ["stop", "dumpprivkey", "dumpwallet"].map(str::to_owned).to_vec(),
             more_main: String::new(),
@@ -176,7 +179,8 @@ impl Setup {
         let fixed: String = fixed.collect();
         line(&mut chain, format!("[peers]\nenabled = {}", !self.peers.is_empty()));
         line(&mut chain, format!("max = 20\nmin = 1\nobservers = {}", self.observers));
-        line(&mut chain, format!("fixed = [\n{fixed}]\ndiscovery = []"));
+        let discovery = self.discovery.iter().map(quoted).collect::<Vec<_>>().join(", ");
+        line(&mut chain, format!("fixed = [\n{fixed}]\ndiscovery = [{discovery}]"));
         let deny = self.deny.iter().map(quoted).collect::<Vec<_>>().join(", ");
         line(
             &mut chain,

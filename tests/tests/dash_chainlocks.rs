@@ -7,7 +7,7 @@
 mod common;
 
 use common::{PATIENCE, assert_delivered, relay_connections, report_of, start, submit};
-use e2e::{Base, Blockcast, Daemon, Miner, Options, Regtest, eventually, masternode, require_dashd};
+use e2e::{Base, Blockcast, Daemon, Miner, Options, Regtest, Setup, eventually, masternode, require_dashd};
 use serde_json::{Value, json};
 
 /// The network, who mines, and the masternode, which is connected to nobody yet.
@@ -105,4 +105,19 @@ fn our_node_leaves_our_block_for_a_rival_with_a_chainlock() {
     assert_eq!((&finality["state"], &finality["by"]), (&json!("orphaned"), &json!(rival.hash)));
     let report = report_of(&bc, &block.hash);
     assert_eq!((&report["status"], &report["kept_off_p2p"]), (&json!("accepted"), &json!("finding")));
+}
+
+/// The one masternode is found by asking our node, and named by what it is worth most: a seat in the quorum that signs.
+#[test]
+fn the_member_of_the_quorum_is_found_through_our_node() {
+    require_dashd!();
+    let net = Regtest::start(Base::ChainLocks);
+    let mut bc = Blockcast::start(Setup { discovery: vec!["chain".into()], ..Setup::of(&net) });
+    bc.wait_ready();
+    let masternode = json!(masternode::address().to_string());
+    let found = eventually(PATIENCE, "the masternode among the peers", || {
+        let peers = bc.get_json("/api/v1/chains/dash/peers")["peers"].clone();
+        peers.as_array()?.iter().find(|peer| peer["address"] == masternode).cloned()
+    });
+    assert_eq!(found["source"], "quorum", "{found:#}");
 }

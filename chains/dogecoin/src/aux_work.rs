@@ -46,8 +46,11 @@ impl AuxWork for Dogecoin {
         Ok(AuxTemplate { block, bits, height: template.height })
     }
 
-    fn solved(&self, block: BlockHash, auxpow: &str) -> NodeCall {
-        NodeCall::new("submitauxblock", json!([block.to_string(), auxpow]))
+    fn solved(&self, block: BlockHash, auxpow: &str) -> Vec<NodeCall> {
+        // The second is the older of the two, and all that some relatives may know.
+        ["submitauxblock", "getauxblock"]
+            .map(|method| NodeCall::new(method, json!([block.to_string(), auxpow])))
+            .to_vec()
     }
 
     fn whole_block(&self, block: BlockHash) -> NodeCall {

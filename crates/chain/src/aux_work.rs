@@ -52,9 +52,10 @@ pub trait AuxWork: Debug + Send + Sync {
     /// When the answer is not of the daemon's form.
     fn template(&self, result: &Value) -> Result<AuxTemplate, UnreadableReply>;
 
-    /// The call that hands solved work to the node that issued it. Its answer is a truth value, which says that the
-    /// proof holds and no more: not that the block is in the chain.
-    fn solved(&self, block: BlockHash, auxpow: &str) -> NodeCall;
+    /// The calls that hand solved work to the node that issued it: the next is for a node that does not know the one
+    /// before. The answer is a truth value, which says that the proof holds and no more: not that the block is in the
+    /// chain.
+    fn solved(&self, block: BlockHash, auxpow: &str) -> Vec<NodeCall>;
 
     /// The call for a whole block, in hex, as it is submitted and pushed to peers.
     fn whole_block(&self, block: BlockHash) -> NodeCall;

@@ -6,6 +6,7 @@
 //! the pool is told is where the block stands.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -15,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use chain::{AuxTemplate, AuxWork, Finding, unhex};
-use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use journal::Key;
 use protocol::{
     issuers::{Issued, Issuer},
@@ -40,7 +41,7 @@ use crate::{
 pub(crate) const REMEMBERED_WORK: usize = 512;
 
 /// How many solutions are remembered, so that a repeat joins what is under way.
-const REMEMBERED_SOLUTIONS: usize = 64;
+const REMEMBERED_SOLUTIONS: usize = 32;
 
 /// How long a pool is kept waiting: a little longer than the verdict on a block may take, of which the first part goes
 /// to the node that issued the work. Pools give up after 5 s (pools.md §2).
@@ -55,6 +56,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// Errors of a node that are about its state and not about the work: no connections, initial download, warming up, P2P
 /// off (rpc/protocol.h).
 const ABOUT_THE_NODE: [i64; 4] = [-9, -10, -28, -31];
+
+/// JSON-RPC's code for a method that the node does not have.
+const METHOD_NOT_FOUND: i64 = -32601;
 
 /// What a pool is told about work that it has solved.
 #[derive(Debug, Clone)]
@@ -87,13 +91,14 @@ pub struct AuxDelivery {
     auxpow: String,
     received_at: Instant,
     answer: watch::Sender<Option<AuxAnswer>>,
+    /// The node that made the block.
+    maker: OnceLock<String>,
     /// Whether somebody still sees to it.
     running: AtomicBool,
 }
 
 impl AuxDelivery {
-    /// What to tell the pool: waits for the answer, at most four seconds; or, once the node has said that the proof holds
-    /// and the block's verdict is awaited, as much again.
+    /// What to tell the pool: waits for the answer, at most four and a half seconds.
     pub async fn answer(&self) -> AuxAnswer {
         let mut answers = self.answer.subscribe();
         let waited = timeout(ANSWER_WITHIN, answers.wait_for(Option::is_some)).await;
@@ -148,22 +153,23 @@ impl Relay {
             auxpow: auxpow.to_owned(),
             received_at: Instant::now(),
             answer: watch::Sender::new(None),
+            maker: OnceLock::new(),
             running: AtomicBool::new(true),
         });
         {
             let mut solutions = self.solutions.lock();
-            // One that ended with an error or a refusal is tried anew.
-            let is_open = |known: &Arc<AuxDelivery>| {
-                let well = matches!(*known.answer.borrow(), Some(AuxAnswer::Judged(true)));
-                known.key == key && (well || known.running.load(Relaxed))
-            };
+            // One that has ended is judged anew: what was true then may not hold any more.
+            let is_open = |known: &Arc<AuxDelivery>| known.key == key && known.running.load(Relaxed);
             if let Some(known) = solutions.iter().find(|known| is_open(known)) {
                 tracing::info!(chain = self.name(), %block, "solved work handed in again");
                 return known.clone();
             }
             solutions.retain(|known| known.key != key);
-            if solutions.len() == REMEMBERED_SOLUTIONS {
-                solutions.pop_front();
+            let ended = |known: &Arc<AuxDelivery>| !known.running.load(Relaxed);
+            if solutions.len() >= REMEMBERED_SOLUTIONS
+                && let Some(oldest) = solutions.iter().position(ended)
+            {
+                solutions.remove(oldest);
             }
             solutions.push_back(aux.clone());
         }
@@ -174,35 +180,55 @@ impl Relay {
         drop(self.journal.append(Memo::Solved { block: block.to_string() }.entry(key, self.name(), proof)));
         let (relay, solved) = (self.clone(), aux.clone());
         self.spawn(async move {
-            relay.solve(&solved, issuer).await;
-            solved.running.store(false, Relaxed);
+            let running = Running(solved);
+            let solve = AssertUnwindSafe(relay.solve(&running.0, issuer)).catch_unwind();
+            if solve.await.is_err() {
+                let message = "handing it in crashed in the program; please report the log".to_owned();
+                tracing::error!(chain = relay.name(), block = %running.0.block, "{message}; the next start tries again");
+                running.0.tell(AuxAnswer::Unreachable { message });
+            }
         });
         aux
     }
 
     /// Stays with solved work until its block is on its way, or it is known that there will be none.
     async fn solve(self: &Arc<Self>, aux: &Arc<AuxDelivery>, issuer: Option<Issuer>) {
-        let Some(rules) = self.chain.aux_work() else { return };
+        let Some(rules) = self.chain.aux_work() else {
+            let message = "this chain knows no aux work".into();
+            return aux.tell(AuxAnswer::Unreachable { message });
+        };
         let give_up = Instant::now() + PERSIST;
         let mut pause = PAUSE.0;
+        // Those who have not spoken yet, and the best that the others said.
+        let mut silent = self.those_who_may_have(issuer.as_ref());
+        let mut error = None;
         loop {
-            let nodes = self.those_who_may_have(issuer.as_ref());
-            // Of a node that did not issue it, it is "unknown" at worst.
-            let answers = join_all(nodes.iter().map(|node| self.hand_to(rules, node, aux))).await;
-            let mut error = None;
+            // Of a node that did not issue it, it is "unknown" at worst. The first that has it is enough.
+            let nodes = std::mem::take(&mut silent);
+            let mut answers: FuturesUnordered<_> = nodes
+                .iter()
+                .map(|node| async move { (node, self.hand_to(rules, node, aux).await) })
+                .collect();
             let mut silence = None;
-            for (node, answer) in nodes.iter().zip(answers) {
+            while let Some((node, answer)) = answers.next().await {
                 match answer {
-                    HandedIn::Taken => return self.take_whole(rules, node, aux).await,
+                    HandedIn::Taken => {
+                        drop(answers);
+                        return self.take_whole(rules, node, aux).await;
+                    }
                     HandedIn::Refused => error = Some(AuxAnswer::Judged(false)),
                     HandedIn::Error { code, message } => {
                         error = error.or(Some(AuxAnswer::Error { code, message }));
                     }
-                    HandedIn::Unanswered(message) => silence = Some(format!("{}: {message}", node.name())),
+                    HandedIn::Unanswered(message) => {
+                        silence = Some(format!("{}: {message}", node.name()));
+                        silent.push(node.clone());
+                    }
                 }
             }
+            drop(answers);
             let over = Instant::now() >= give_up;
-            match (error, silence) {
+            match (&error, silence) {
                 // Someone who may have the block has not spoken yet.
                 (_, Some(message)) if !over => {
                     // The caller must not wait longer than pools do; the work goes on being handed in.
@@ -216,12 +242,18 @@ impl Relay {
                     let tried: Vec<_> = nodes.iter().map(|node| node.name()).collect();
                     tracing::error!(chain, %block, ?tried, ?error, silence, finding = aux.finding(), "solved work leads to no block");
                     let nobody = || "this chain has no node that could have issued it".to_owned();
-                    let unreachable = AuxAnswer::Unreachable { message: silence.unwrap_or_else(nobody) };
-                    if error.is_some() {
-                        // A node has spoken. Silence is no word: the next start hands it in again.
-                        self.journal.close(aux.key);
-                    }
-                    return aux.tell(error.unwrap_or(unreachable));
+                    return match (error.clone(), silence) {
+                        (Some(error), None) => {
+                            // Every node that may have it has spoken.
+                            aux.tell(error);
+                            self.journal.close(aux.key);
+                        }
+                        // Silence is no word: the next start hands it in again.
+                        (_, silence) => {
+                            let message = silence.unwrap_or_else(nobody);
+                            aux.tell(AuxAnswer::Unreachable { message });
+                        }
+                    };
                 }
             }
             sleep(pause).await;
@@ -261,8 +293,13 @@ impl Relay {
     }
 
     async fn hand_to(&self, rules: &dyn AuxWork, node: &Node, aux: &AuxDelivery) -> HandedIn {
-        let call = rules.solved(aux.block, &aux.auxpow);
-        let answer = node.client().call::<Value>(call.method, call.params).await;
+        let mut answer = Err(RpcError::Rpc { code: METHOD_NOT_FOUND, message: "no such method".into() });
+        for call in rules.solved(aux.block, &aux.auxpow) {
+            answer = node.client().call::<Value>(call.method, call.params).await;
+            if !matches!(answer, Err(RpcError::Rpc { code: METHOD_NOT_FOUND, .. })) {
+                break;
+            }
+        }
         let after = aux.received_at.elapsed();
         tracing::info!(chain = self.name(), node = node.name(), block = %aux.block, ?answer, ?after, "node answered to solved work");
         match answer {
@@ -274,12 +311,10 @@ impl Relay {
             }
             Err(error) => {
                 // It may have taken the work and forgotten it since, or its answer may have been lost.
-                if let Ok(Position::Active | Position::Side) = position(node, aux.block).await {
-                    return HandedIn::Taken;
-                }
-                match error {
-                    RpcError::Rpc { code, message } => HandedIn::Error { code, message },
-                    error => {
+                match (position(node, aux.block).await, error) {
+                    (Ok(Position::Active | Position::Side), _) => HandedIn::Taken,
+                    (Ok(_), RpcError::Rpc { code, message }) => HandedIn::Error { code, message },
+                    (Ok(_), error) | (Err(_), error) => {
                         self.metrics.node_error(node.name(), error.kind());
                         HandedIn::Unanswered(error.to_string())
                     }
@@ -292,6 +327,12 @@ impl Relay {
     async fn take_whole(self: &Arc<Self>, rules: &dyn AuxWork, node: &Node, aux: &Arc<AuxDelivery>) {
         let (chain, block) = (self.name().to_owned(), aux.block);
         let mut pause = PAUSE.0;
+        // Should it have been made before, by the same node as a rule, that one stays.
+        let _ = aux.maker.set(node.name().to_owned());
+        if let Ok(Position::Active) = position(node, block).await {
+            // The chain has been asked: whatever becomes of it elsewhere, this is true.
+            aux.tell(AuxAnswer::Judged(true));
+        }
         let bytes = loop {
             let call = rules.whole_block(block);
             let error = match node.client().call::<String>(call.method, call.params).await {
@@ -325,7 +366,9 @@ impl Relay {
         let mut submission = Submission::own(Source::FrontDoor, bytes);
         submission.received_at = aux.received_at;
         let delivery = self.submit(submission);
-        aux.tell(AuxAnswer::Judged(stands(&delivery).await));
+        if aux.answer.borrow().is_none() {
+            aux.tell(verdict(&delivery).await);
+        }
         // The proof is needed until the block itself is on disk, or some node has it for good.
         delivery
             .until(|state| matches!(state.journal, JournalState::Durable { .. }) || state.is_done())
@@ -334,12 +377,31 @@ impl Relay {
     }
 }
 
-/// Whether a block stands in the active chain of whoever's word counts.
-async fn stands(delivery: &Delivery) -> bool {
-    matches!(delivery.acknowledgement().await.judgement, Some(Judgement::Accepted))
+/// What is said of a block by those whose word counts.
+async fn verdict(delivery: &Delivery) -> AuxAnswer {
+    match delivery.acknowledgement().await.judgement {
+        Some(Judgement::Accepted) => AuxAnswer::Judged(true),
+        Some(Judgement::Inconclusive | Judgement::Refused { .. }) => AuxAnswer::Judged(false),
+        Some(Judgement::Unanswered { reason, .. }) => AuxAnswer::Unreachable { message: reason },
+        None => AuxAnswer::Unreachable { message: "no node has judged the block in time".into() },
+    }
+}
+
+/// Seen to while this lives, also if it goes by a panic.
+struct Running(Arc<AuxDelivery>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.store(false, Relaxed);
+    }
 }
 
 impl AuxDelivery {
+    /// The node that made the block, once one has.
+    pub fn maker(&self) -> Option<&str> {
+        self.maker.get().map(String::as_str)
+    }
+
     /// The first thing that is wrong with a proof that was refused, if that is known.
     pub fn finding(&self) -> Option<String> {
         self.findings.get()?.first().map(ToString::to_string)

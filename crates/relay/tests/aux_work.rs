@@ -61,9 +61,9 @@ async fn solved_work_goes_to_its_issuer_alone_and_the_block_from_there_to_all_no
     assert_eq!(words[0], (Some("accepted"), Some("duplicate".into())));
     assert_eq!(words[1], (Some("accepted"), Some(serde_json::Value::Null)));
     assert_eq!((peer.blocks(), other.submitted()), (vec![block.bytes.clone()], vec![hex(&block.bytes)]));
-    // The same once more joins what is done.
+    // The same once more, which the node has forgotten by now: the chain has it.
     assert!(matches!(answer(&world, &block).await, AuxAnswer::Judged(true)));
-    assert_eq!(issuer.proofs().len(), 1);
+    assert_eq!(other.proofs().len(), 0);
 }
 
 #[tokio::test]
@@ -168,4 +168,16 @@ async fn a_block_that_its_node_cannot_give_just_now_is_fetched_later() {
     assert!(matches!(answer(&world, &block).await, AuxAnswer::Judged(true)));
     let delivery = delivery(&world, &block).await;
     report(&delivery, |report| report.status == "accepted").await;
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_keeps_nobody_waiting_for_the_one_that_has_the_block() {
+    let (blocks, block, _) = issued();
+    let hung = FakeNode::start("a", &blocks, None);
+    let issuer = FakeNode::backup("b", &blocks);
+    issuer.issued(Solved::Block(block.clone()));
+    issuer.will(Verdict::Say("duplicate"));
+    let world = World::composed(&[&hung, &issuer]).await;
+    hung.fall_silent();
+    assert!(matches!(answer(&world, &block).await, AuxAnswer::Judged(true)));
 }

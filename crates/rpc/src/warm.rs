@@ -81,8 +81,9 @@ impl Client {
             let login = self.credentials().header().await?;
             let pooled = self.submits().take_unused_since(began);
             let was_pooled = pooled.is_some();
-            if !was_pooled && self.submits().len() >= WARM {
-                // Blocks have used and returned the others in the meantime.
+            // Blocks have used and returned the others in the meantime. What they were answered says nothing of the
+            // state: "still warming up" leaves a connection open too. So one probe there is in any case.
+            if !was_pooled && warmed > 0 && self.submits().len() >= WARM {
                 break;
             }
             let mut connection = match pooled {

@@ -3,12 +3,13 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use rpc::{Client, Endpoint, Readiness, SubmitRequest, Timeouts};
 use support::{Act, Daemon, PATIENCE, endpoint, error, recorded, unauthorized};
 use tokio::net::TcpSocket;
+use tokio::sync::{Barrier, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -102,6 +103,48 @@ async fn down_starting_locked_out_and_ready_are_told_apart_as_they_come() {
         phase.store(next as u16, Ordering::SeqCst);
         state(&client, kind).await;
     }
+    warmer.abort();
+}
+
+/// The connection that is probed dies when blocks have used and returned as many as are wanted: that none is missing is
+/// no answer to the question that was asked.
+#[tokio::test]
+async fn a_node_in_warm_up_is_not_called_ready_because_blocks_were_quicker() {
+    let (hold, held, release) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let both = Arc::new(Barrier::new(2));
+    let theirs = (hold.clone(), held.clone(), release.clone());
+    let daemon = Daemon::start(move |seen| {
+        let ((hold, held, release), both) = (theirs.clone(), both.clone());
+        async move {
+            if !seen.json()["params"].as_array().unwrap().is_empty() {
+                both.wait().await; // two connections
+                return error(&seen, -22, "Block decode failed");
+            }
+            if hold.swap(false, Ordering::SeqCst) {
+                held.notify_one();
+                release.notified().await;
+                return Act::Close;
+            }
+            error(&seen, -28, "Loading block index...")
+        }
+    })
+    .await;
+    let (client, warmer) = warmed(&daemon.url);
+    state(&client, "warming_up").await;
+    hold.store(true, Ordering::SeqCst);
+    timeout(PATIENCE, held.notified()).await.expect("a probe to hold");
+    let request = SubmitRequest::from_hex("00");
+    let submit = || client.submit_block(&request, Instant::now() + PATIENCE);
+    let submitted = tokio::join!(submit(), submit());
+    assert!(submitted.0.outcome.is_err() && submitted.1.outcome.is_err(), "{submitted:?}");
+
+    let mut changes = client.readiness();
+    changes.mark_unchanged();
+    let before = daemon.requests();
+    release.notify_one();
+    while daemon.next().await.nth < before + 1 {}
+    assert!(!changes.has_changed().unwrap(), "{:?}", changes.borrow());
     warmer.abort();
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn peer<'a>(report: &'a Value, name: &str) -> &'a Value {
     peers.iter().find(|peer| peer["peer"] == name).unwrap_or_else(|| panic!("no peer {name} in {report:#}"))
 }
 
-/// The report of a block once it tells the outcome at this peer, which may be a moment after the submitter was answered.
+/// The report of a block once it tells the outcome at this peer, which may be a moment after its submitter has an answer.
 pub(crate) fn report_with_outcome_at(bc: &Blockcast, hash: &str, name: &str, patience: Duration) -> Value {
     eventually(patience, format!("an outcome at {name}"), || {
         let report = report_of(bc, hash);

@@ -1,12 +1,13 @@
 //! Aux work at the front door: out to the pool, and back as a block.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chain::{AuxCall, AuxWork};
 use relay::{AuxAnswer, Node};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::{
     Context, Door,
@@ -16,6 +17,13 @@ use super::{
 
 /// Errors that say that a node cannot issue work for the time being: no connections, initial download, warming up.
 const NOT_NOW: [i64; 3] = [-9, -10, -28];
+
+/// The longest proof that is kept and handed in by ourselves, in hex digits: it is a part of a block of 1 MB at most. What
+/// a node says to a longer one is the node's business.
+const LONGEST_PROOF: usize = 2_000_000;
+
+/// How long a node may take to issue work that any other can issue, too.
+const ISSUED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A node's reply, as far as it matters who issued what.
 #[derive(Deserialize)]
@@ -29,6 +37,11 @@ struct Trouble {
     code: i64,
 }
 
+fn hangs(call: &Call<'_>, node: &Node) -> Reply {
+    let message = format!("blockcast: node {}: no answer within {} s", node.name(), ISSUED_WITHIN.as_secs());
+    Reply::error(call.id, NODE_UNREACHABLE, &message).with_status(503)
+}
+
 impl Door {
     /// Answers a call about aux work; `None`: it is about something else.
     pub(super) async fn take_aux(
@@ -39,15 +52,18 @@ impl Door {
     ) -> Option<Reply> {
         let chain = self.chain.relay.chain().clone();
         let rules = chain.aux_work()?;
-        Some(match rules.read(&call.method, &call.texts()?)? {
+        let aux = rules.read(&call.method, &call.texts()?)?;
+        if matches!(aux, AuxCall::Solved { auxpow, .. } if auxpow.len() > LONGEST_PROOF) {
+            return None;
+        }
+        Some(match aux {
             AuxCall::Create { portable } => self.issue(rules, call, raw, context, portable).await,
             AuxCall::Solved { block, auxpow } => {
                 let (aux, _waiting) = self.shared.hand_in(&self.chain, block, auxpow);
                 let answer = aux.answer().await;
                 // The issuer has the block first: questions about it go where the answer came from.
-                let live = self.chain.relay.live();
-                if let Some(delivery) = live.iter().find(|delivery| delivery.block() == block) {
-                    self.pins.remember(delivery);
+                if let Some(node) = aux.maker() {
+                    self.pins.remember_maker(block, node);
                 }
                 let finding = aux.finding();
                 tracing::info!(chain = self.chain.name(), %block, ?answer, finding, method = &*call.method, "front door answered");
@@ -85,7 +101,12 @@ impl Door {
     ) -> Reply {
         let mut first = None;
         for node in self.issuers(portable) {
-            let reply = self.forward(&node, raw.clone(), call.id, context.path).await;
+            let forward = self.forward(&node, raw.clone(), call.id, context.path);
+            let reply = match portable {
+                // Another node can do it as well: one that hangs is not waited for.
+                true => timeout(ISSUED_WITHIN, forward).await.unwrap_or_else(|_| hangs(call, &node)),
+                false => forward.await,
+            };
             let issued = serde_json::from_slice::<Issued>(&reply.body).ok();
             let unable = reply.status == 503
                 || issued.as_ref().is_none_or(|issued| {

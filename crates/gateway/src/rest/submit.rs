@@ -23,6 +23,9 @@ const BODY_LIMIT: usize = 2 * BLOCK_LIMIT + 2;
 /// How long to wait unless the caller says otherwise: what pools bear (pools.md §2).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// How long a refusal waits for our own finding. An inspection takes milliseconds.
+const INSPECTED_WITHIN: Duration = Duration::from_millis(250);
+
 /// How long a caller may want to wait, in seconds.
 const LONGEST_TIMEOUT: f64 = 3600.0;
 
@@ -58,6 +61,11 @@ pub(super) async fn submit(
     let reached = delivery.reached(goal, timeout).await;
     let status = if reached { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut report = delivery.report(chain.name());
+    if report.status == "refused" && report.inspected_ms.is_none() {
+        // Nodes may refuse faster than we find out why; the reason is what the caller needs most.
+        delivery.finding(INSPECTED_WITHIN).await;
+        report = delivery.report(chain.name());
+    }
     shared.engine.complete(&mut report);
     Ok(HttpResponse::build(status).json(report))
 }
