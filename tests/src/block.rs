@@ -145,12 +145,11 @@ pub fn from_hex(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
 
     #[test]
     fn recorded_headers_hash_to_their_ids_and_have_proof_of_work() {
         for name in ["block_coinbase_only", "block_20tx_segwit", "block_mweb_transfer_pegout"] {
-            let recording = fixture(&format!("litecoin/{name}.json"));
+            let recording = recordings::read(&format!("litecoin/{name}.json"));
             let header = from_hex(recording["header_hex"].as_str().unwrap());
             assert_eq!(hash_to_rpc(sha256d(&header)), recording["hash"]);
             assert!(has_proof_of_work(&header.try_into().unwrap()), "{name}");
@@ -159,7 +158,7 @@ mod tests {
 
     #[test]
     fn recorded_transactions_give_the_recorded_merkle_root() {
-        let recording = fixture("litecoin/block_20tx_segwit.json");
+        let recording = recordings::read("litecoin/block_20tx_segwit.json");
         let txids = recording["txids"].as_array().unwrap();
         let leaves = txids.iter().map(|txid| hash_from_rpc(txid.as_str().unwrap())).collect();
         assert_eq!(hash_to_rpc(merkle_root(leaves)), recording["merkleroot"]);

@@ -20,7 +20,6 @@
 //! * [`Blockcast`] and [`Setup`]: the program under test, with its configuration, HTTP, front door, command line
 //!   and log.
 //! * [`eventually`]: waiting for a condition. It is the only place in the tests that sleeps.
-//! * [`fixture`]: the recordings in `tests/fixtures/`.
 //! * [`require_litecoind!`], [`require_dashd!`], [`require_dogecoind!`]: the first line of every test that needs a node.
 //!
 //! ```no_run
@@ -54,7 +53,6 @@ pub mod blockcast;
 pub mod daemon;
 pub mod dashd;
 pub mod dogecoind;
-pub mod fixtures;
 pub mod http;
 pub mod litecoind;
 pub mod masternode;
@@ -80,7 +78,6 @@ pub use blockcast::Blockcast;
 pub use daemon::Daemon;
 pub use dashd::Dashd;
 pub use dogecoind::Dogecoind;
-pub use fixtures::fixture;
 pub use litecoind::Litecoind;
 pub use merged::{AuxWork, Fault};
 pub use miner::{Damage, Miner};

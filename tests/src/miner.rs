@@ -236,10 +236,9 @@ fn change_coinbase(block: &mut Block, transactions: &Value, change: impl FnOnce(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
 
     fn recorded() -> (Block, Value) {
-        let recording = fixture("dash/block_with_quorum_commitment_type6.json");
+        let recording = recordings::read("dash/block_with_quorum_commitment_type6.json");
         let text = |key: &str| recording[key].as_str().unwrap().to_owned();
         let block = Block {
             bytes: from_hex(&text("block_hex")),

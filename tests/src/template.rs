@@ -318,11 +318,10 @@ fn without_mweb_flag(hogex: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
 
     fn recorded() -> Template {
         Template::from_rpc(
-            &fixture("litecoin/rpc_replies.json")["replies"]["getblocktemplate"]["json"]["result"],
+            &recordings::read("litecoin/rpc_replies.json")["replies"]["getblocktemplate"]["json"]["result"],
         )
     }
 

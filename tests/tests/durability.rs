@@ -109,7 +109,7 @@ fn for_each_of_200_acknowledgements_fdatasync_had_returned_before_the_reply_bega
     });
     eventually(PATIENCE, "the engine listens", || bc.try_get("/livez").is_some());
     let mut block =
-        e2e::fixture("litecoin/block_coinbase_only.json")["block_hex"].as_str().unwrap().to_owned();
+        recordings::read("litecoin/block_coinbase_only.json")["block_hex"].as_str().unwrap().to_owned();
     for round in 0..rounds {
         // Another nonce makes another block; whether it has its work is not what matters here.
         block.replace_range(152..160, &format!("{round:08x}"));

@@ -21,7 +21,7 @@ const GOAL: f64 = 1.0;
 const HASHES: f64 = 1.5;
 
 /// The first merge-mined block of mainnet.
-const MAINNET: &str = include_str!("../../../chains/dogecoin/tests/vectors/mainnet_371337.json");
+const MAINNET: &str = include_str!("../../../tests/fixtures/mainnet/dogecoin_mainnet_371337.json");
 
 /// Where a header's bits stand.
 const BITS: std::ops::Range<usize> = 72..76;

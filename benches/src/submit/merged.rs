@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes};
 use chain::merkle;
 use dogecoin::{MARK, expected_index, pow_hash};
+use recordings::forge::{coinbase, mined};
 use wire::{Encode, sha256d};
 
 /// Version 4 with an auxpow, of Dogecoin.
@@ -35,7 +36,7 @@ impl MergedBlocks {
     /// The next block, of about so many bytes.
     pub(super) fn next(&mut self, size: usize) -> Bytes {
         let number = size.saturating_sub(1_000) / TRANSACTION;
-        let mut transactions = vec![coinbase(&script_number(self.height))];
+        let mut transactions = vec![coinbase(1, &script_number(self.height)).to_vec()];
         transactions.extend((0..number).map(transaction));
         let names = transactions.iter().map(|bytes| sha256d(bytes)).collect();
 
@@ -64,20 +65,6 @@ fn script_number(number: u32) -> Vec<u8> {
     vec![3, a, b, c]
 }
 
-/// A coinbase with this script.
-fn coinbase(script: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![1, 0, 0, 0, 1];
-    bytes.put_bytes(0, 32);
-    bytes.put_u32_le(u32::MAX);
-    bytes.put_byte_string(script);
-    bytes.put_u32_le(u32::MAX);
-    bytes.put_u8(1);
-    bytes.put_i64_le(0);
-    bytes.put_byte_string(&[0x51]);
-    bytes.put_u32_le(0);
-    bytes
-}
-
 /// A transaction of the usual length, each with a name of its own.
 fn transaction(index: usize) -> Vec<u8> {
     let mut bytes = vec![1, 0, 0, 0, 1];
@@ -100,7 +87,7 @@ fn auxpow(block: &[u8; 32], out: &mut Vec<u8>) {
     let mut root = fold(*block, &[[2; 32]; CHAIN_LEVELS], place);
     root.reverse();
     let tail = [1u32 << CHAIN_LEVELS, 0].map(u32::to_le_bytes).concat();
-    let coinbase = coinbase(&[&[3, 1, 2, 3], &MARK[..], &root, &tail].concat());
+    let coinbase = coinbase(1, &[&[3, 1, 2, 3], &MARK[..], &root, &tail].concat());
     out.put_slice(&coinbase);
     // The parent's name, which nobody reads.
     out.put_bytes(0, 32);
@@ -114,7 +101,8 @@ fn auxpow(block: &[u8; 32], out: &mut Vec<u8>) {
     parent.put_slice(&fold(sha256d(&coinbase), &[[1; 32]; COINBASE_LEVELS], 0));
     parent.put_u32_le(1_600_000_000);
     parent.put_u32_le(0x1b00_ffff);
-    out.put_slice(&mined(&parent));
+    parent.put_u32_le(0);
+    out.put_slice(&mined(parent, pow_hash));
 }
 
 /// The root to which a branch leads from a leaf.
@@ -123,19 +111,6 @@ fn fold(leaf: [u8; 32], branch: &[[u8; 32]], index: u32) -> [u8; 32] {
         let is_right = index >> level & 1 == 1;
         sha256d(&if is_right { [*neighbour, hash] } else { [hash, *neighbour] }.concat())
     })
-}
-
-/// A header, of which the nonce is missing, with one that meets [`BITS`].
-fn mined(header: &[u8]) -> [u8; 80] {
-    let mut whole = [0; 80];
-    whole[..76].copy_from_slice(header);
-    for nonce in 0u32.. {
-        whole[76..].copy_from_slice(&nonce.to_le_bytes());
-        if pow_hash(&whole)[31] < 0x7f {
-            break;
-        }
-    }
-    whole
 }
 
 #[cfg(test)]

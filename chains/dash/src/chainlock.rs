@@ -127,23 +127,16 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    /// A real daemon's answers and messages.
-    fn recording(file: &str) -> Value {
-        let path = format!("{}/../../tests/fixtures/dash/{file}", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-
     #[test]
     fn a_real_daemons_answer_is_the_clsig_that_it_announced_and_sent() {
-        let replies = recording("rpc_chainlocks_and_masternodes.json");
+        let replies = recordings::read("dash/rpc_chainlocks_and_masternodes.json");
         let answer = replies["replies"]["getbestchainlock"]["json"]["result"].clone();
         let lock = ChainLocks.answer(Ok(answer.clone())).unwrap().expect("it has one");
         assert_eq!(
             (lock.block.to_string(), u64::from(lock.height)),
             (answer["blockhash"].as_str().unwrap().to_owned(), answer["height"].as_u64().unwrap(),)
         );
-        let transcript = recording("clsig_announced_and_fetched.json");
+        let transcript = recordings::read("dash/clsig_announced_and_fetched.json");
         let said = |command: &str| -> Vec<Bytes> {
             let messages = transcript["messages"].as_array().unwrap().iter();
             let of = messages.filter(|message| message["cmd"] == command && message["dir"] == "node->client");
@@ -174,7 +167,7 @@ mod tests {
             "known_block": true,
         });
         if with_hex {
-            reply["hex"] = faster_hex::hex_string(object).into();
+            reply["hex"] = recordings::hex(object).into();
         }
         reply
     }

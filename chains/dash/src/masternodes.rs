@@ -203,11 +203,7 @@ mod tests {
 
     #[test]
     fn what_a_real_daemon_says_leads_to_its_one_masternode_which_is_the_quorum() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/fixtures/dash/rpc_chainlocks_and_masternodes.json"
-        );
-        let recording: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let recording = recordings::read("dash/rpc_chainlocks_and_masternodes.json");
         let reply = |name: &str| Ok(recording["replies"][name]["json"]["result"].clone());
         let mut round = source().inquire();
         let _ = round.step(vec![]);

@@ -2,14 +2,15 @@
 
 mod common;
 
-use bytes::{BufMut, Bytes};
-use chain::{Chain, Network, Severity};
-use common::{
-    BITS, Draft, NONCE, Recorded, TIME, block, blocks, changed, checks, coinbase, mined, modern_coinbase,
-    time_of, transactions, unhex, with_transactions,
+use bytes::Bytes;
+use chain::{Chain, Network};
+use common::{Draft, Recorded, block, blocks, coinbase, mined, modern_coinbase, with_transactions};
+use dash::{Dash, MAX_PAYLOAD, x11};
+use recordings::{
+    checks,
+    forge::{self, NONCE},
+    laws,
 };
-use dash::{Dash, MAX_PAYLOAD};
-use wire::Encode;
 
 /// dashd 23.1.2 was given these faults (20 November 2026, regtest). The words are what `submitblock` said to the same
 /// bytes; the flag is whether the peer that had pushed them unasked was cut off.
@@ -17,26 +18,15 @@ use wire::Encode;
 fn findings_are_the_words_that_the_daemon_used_for_the_same_faults() {
     let sent = block("block_dip3_433.json");
     let coinbase_value = 80 + 1 + 4 + 1 + 36 + 1 + 1 + 4 + 1 + 7;
-    let chain = Dash::new(Network::Regtest);
-    let too_easy = (0u32..)
-        .map(|nonce| changed(&sent, |bytes| bytes[NONCE..80].copy_from_slice(&nonce.to_le_bytes())))
-        .find(|bytes| {
-            chain.check_work(&wire::Header::new(bytes[..80].try_into().expect("80 bytes"))).is_err()
-        });
-    let late = changed(&sent, |bytes| {
-        let time = time_of(bytes) + 4 * 3600;
-        bytes[TIME..BITS].copy_from_slice(&time.to_le_bytes());
-    });
+    let fault = |case| forge::recorded_fault(&sent, case, x11::hash).expect("a case");
     let cases = [
-        ("bad-txnmrklroot", true, changed(&sent, |bytes| bytes[coinbase_value] ^= 1)),
-        ("high-hash", true, too_easy.expect("half of all nonces")),
-        ("time-too-new", false, mined(late.to_vec())),
-        ("bad-version(0x00000001)", true, {
-            mined(changed(&sent, |bytes| bytes[..4].copy_from_slice(&[1, 0, 0, 0])).to_vec())
-        }),
-        ("Block decode failed", false, sent.bytes.slice(..sent.bytes.len() - 10)),
-        ("duplicate", false, changed(&sent, |bytes| bytes.put_bytes(0, 10))),
-        ("prev-blk-not-found", false, mined(changed(&sent, |bytes| bytes[4] ^= 1).to_vec())),
+        ("bad-txnmrklroot", true, sent.changed(|bytes| bytes[coinbase_value] ^= 1)),
+        ("high-hash", true, fault("proof of work above the target (nonce changed)")),
+        ("time-too-new", false, fault("time 4 h in the future")),
+        ("bad-version(0x00000001)", true, fault("block version 1")),
+        ("Block decode failed", false, fault("block cut 10 bytes short")),
+        ("duplicate", false, fault("10 extra zero bytes behind the block")),
+        ("prev-blk-not-found", false, fault("unknown parent (random prev hash, valid pow)")),
     ];
     for (verdict, cut_off, bytes) in cases {
         let (expected, sound): (&[&str], bool) = match verdict {
@@ -57,20 +47,13 @@ fn findings_are_the_words_that_the_daemon_used_for_the_same_faults() {
 
 #[test]
 fn trailing_bytes_are_cut_off_for_peers() {
-    for recorded in blocks() {
-        for extra in [&[0][..], &[1], &[0; 10], b"whatever else a pool may put there"] {
-            let inspection = recorded.inspect(&changed(&recorded, |bytes| bytes.put_slice(extra)));
-            assert_eq!(checks(&inspection), ["trailing-bytes"], "{}", recorded.name);
-            assert!(inspection.is_sound());
-            assert_eq!(inspection.block.expect("sound").bytes, recorded.bytes);
-        }
-    }
+    blocks().iter().for_each(laws::trailing_bytes_are_cut_off);
 }
 
 #[test]
 fn a_list_with_its_end_repeated_is_seen_through() {
     let recorded = block("block_20tx_dip3.json");
-    let mut list = transactions(&recorded);
+    let mut list = recorded.transactions();
     list.truncate(3);
     let honest = with_transactions(&recorded, &list);
     list.push(list[2].clone());
@@ -83,7 +66,7 @@ fn a_list_with_its_end_repeated_is_seen_through() {
 #[test]
 fn there_is_one_coinbase_and_it_comes_first() {
     let recorded = block("block_20tx_dip3.json");
-    let list = transactions(&recorded);
+    let list = recorded.transactions();
     let twice = [list[0].clone(), list[0].clone()];
     assert_eq!(checks(&recorded.inspect(&with_transactions(&recorded, &twice)))[0], "bad-cb-multiple");
     let missing = with_transactions(&recorded, &list[1..]);
@@ -112,35 +95,18 @@ fn what_no_peer_would_read_or_accept_for_its_size_is_named() {
     list[20] = sized(2_000_001 - used - 64);
     assert!(check(&list).contains(&"bad-blk-length"));
 
-    let mut many = recorded.bytes[..80].to_vec();
-    many.put_compact_size(100_000);
-    many.resize(80 + 5 + 1_000_000, 0);
-    assert_eq!(checks(&recorded.inspect(&many.into())), ["bad-blk-length"]);
-
-    let huge = changed(&recorded, |bytes| bytes.resize(MAX_PAYLOAD + 1, 0));
-    let inspection = recorded.inspect(&huge);
-    assert_eq!(checks(&inspection), ["bad-blk-length"]);
-    assert!(inspection.block.is_none() && inspection.hash.is_some());
+    laws::what_cannot_fit_is_not_read(&recorded, MAX_PAYLOAD);
 }
 
 #[test]
 fn a_target_above_the_limit_is_no_target() {
-    let recorded = block("mainnet_844898.json");
-    for (bits, why) in [(0x1e10_0000u32, "which is 0000100000"), (0, "zero"), (0x1e80_0001, "negative")] {
-        let bytes = changed(&recorded, |bytes| bytes[BITS..NONCE].copy_from_slice(&bits.to_le_bytes()));
-        let inspection = recorded.inspect(&bytes);
-        let finding = &inspection.findings[0];
-        assert_eq!((finding.check, finding.severity), ("bad-diffbits", Severity::Error));
-        assert!(finding.found.contains(why), "{finding}");
-        let header = inspection.block.expect("readable").header;
-        assert_eq!(recorded.chain().check_work(&header).as_ref(), Err(finding));
-    }
+    laws::a_target_above_the_limit_is_none(&block("dash_mainnet_844898.json"));
 }
 
 #[test]
 fn the_finding_of_a_high_hash_holds_target_and_hash() {
-    let recorded = block("mainnet_844898.json");
-    let inspection = recorded.inspect(&changed(&recorded, |bytes| bytes[NONCE] ^= 1));
+    let recorded = block("dash_mainnet_844898.json");
+    let inspection = recorded.inspect(&recorded.changed(|bytes| bytes[NONCE] ^= 1));
     let finding = &inspection.findings[0];
     assert_eq!(finding.check, "high-hash");
     assert!(
@@ -158,7 +124,7 @@ fn the_past_is_judged_by_its_own_rules() {
         let list = [&[coinbase(1, 0, script, None)], others].concat();
         let bytes = with_transactions(&old, &list);
         let recorded = Recorded { bytes, ..block("block_coinbase_only.json") };
-        let bytes = changed(&recorded, |bytes| bytes[..4].copy_from_slice(&[version, 0, 0, 0]));
+        let bytes = recorded.changed(|bytes| bytes[..4].copy_from_slice(&[version, 0, 0, 0]));
         let mut found = checks(&mainnet.inspect(&bytes, u32::MAX));
         assert_eq!(found.remove(0), "bad-diffbits", "regtest's target is not mainnet's");
         found
@@ -182,10 +148,5 @@ fn the_past_is_judged_by_its_own_rules() {
 
 #[test]
 fn less_than_a_header_has_no_name() {
-    let chain = Dash::new(Network::Regtest);
-    for bytes in [Bytes::new(), unhex("00"), Bytes::from(vec![0; 79])] {
-        let inspection = chain.inspect(&bytes, 0);
-        assert_eq!(checks(&inspection), ["decode-failed"]);
-        assert!(inspection.hash.is_none() && inspection.block.is_none());
-    }
+    laws::less_than_a_header_has_no_name(&Dash::new(Network::Regtest));
 }

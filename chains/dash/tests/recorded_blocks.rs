@@ -4,38 +4,22 @@ mod common;
 
 use bytes::Bytes;
 use chain::{Chain, Network};
-use common::{blocks, checks, hex, recording, unhex};
+use common::blocks;
 use dash::{Dash, DashDialect, Parameters, x11};
-use wire::{Command, HEADER_LEN, Header, Message};
+use recordings::{checks, hex, laws};
+use wire::Message;
 
 #[test]
 fn every_recorded_block_is_sound_and_its_canonical_form_is_itself() {
-    for recorded in blocks() {
-        let inspection = recorded.inspect(&recorded.bytes);
-        assert_eq!(inspection.findings, [], "{}", recorded.name);
-        assert!(inspection.is_sound());
-        let block = inspection.block.expect("sound");
-        assert_eq!(block.hash.to_string(), recorded.json["hash"], "{}", recorded.name);
-        assert_eq!(block.bytes, recorded.bytes, "{}", recorded.name);
-        assert_eq!(block.bytes.as_ptr(), recorded.bytes.as_ptr(), "{} was copied", recorded.name);
-        assert!(block.tail().is_empty(), "{}", recorded.name);
-    }
+    blocks().iter().for_each(laws::a_recorded_block_is_sound);
 }
 
 #[test]
 fn ids_heights_and_headers_are_the_nodes_own() {
     for recorded in blocks() {
-        let block = recorded.inspect(&recorded.bytes).block.expect("sound");
-        let key = if recorded.json.get("txids").is_some() { "txids" } else { "tx" };
-        let txids: Vec<String> = block.transactions.iter().map(|entry| entry.txid.to_string()).collect();
-        assert_eq!(txids, recorded.strings(key), "{}", recorded.name);
-        let wtxids: Vec<String> = block.transactions.iter().map(|entry| entry.wtxid.to_string()).collect();
-        assert_eq!(wtxids, txids, "{}: there is no witness", recorded.name);
-        assert_eq!(block.height.map(u64::from), recorded.json["height"].as_u64(), "{}", recorded.name);
-        assert_eq!(block.header.parent().to_string(), recorded.json["previousblockhash"]);
-        assert_eq!(block.header.merkle_root().to_string(), recorded.json["merkleroot"]);
+        laws::its_parts_are_the_nodes_own(&recorded);
         if let Some(header) = recorded.json.get("header_hex") {
-            assert_eq!(hex(block.header.fixed()), *header, "{}", recorded.name);
+            assert_eq!(hex(recorded.header().fixed()), *header, "{}", recorded.name);
         }
     }
 }
@@ -88,10 +72,8 @@ const GENESIS: [(Network, &str); 3] = [
 fn the_genesis_blocks_have_their_names_and_their_work() {
     for (network, header) in GENESIS {
         let chain = Dash::new(network);
-        let header = Header::new(unhex(header).as_ref().try_into().expect("80 bytes"));
-        assert_eq!(chain.block_hash(&header), chain.params().genesis);
+        let header = laws::a_genesis_block_has_its_name_and_its_work(&chain, header);
         assert_eq!(chain.block_hash(&header).as_wire(), &x11::hash(header.fixed()));
-        assert_eq!(chain.check_work(&header), Ok(()));
     }
     let devnet = Dash::try_from(Parameters::devnet()).expect("a limit");
     assert_eq!(devnet.params().genesis, Dash::new(Network::Regtest).params().genesis);
@@ -113,26 +95,14 @@ fn messages() -> Vec<Bytes> {
         "handshake_outbound_from_node",
         "headers2_and_mnlistdiff",
     ];
-    let files = FILES.iter().map(|file| recording(&format!("../../tests/fixtures/dash/{file}.json")));
-    let raw = |file: serde_json::Value| {
-        let messages = file["messages"].as_array().expect("messages").clone();
-        messages.into_iter().filter_map(|message| Some(unhex(message.get("raw_hex")?.as_str()?)))
-    };
-    files.flat_map(raw).collect()
-}
-
-/// What a recorded message means in our dialect.
-fn decoded(raw: &Bytes) -> Message {
-    let command = raw[4..16].try_into().ok().and_then(Command::from_wire).expect("a command");
-    Message::decode(command, raw.slice(HEADER_LEN..), &DashDialect).expect("understood")
+    recordings::messages("dash", &FILES)
 }
 
 #[test]
 fn every_recorded_message_is_written_back_as_it_came() {
     let (mut all, mut compact_blocks) = (0, 0);
     for raw in messages() {
-        let message = decoded(&raw);
-        assert_eq!(message.encode(), raw[HEADER_LEN..], "{}", message.command());
+        let message = laws::a_message_is_written_back(&raw, &DashDialect);
         compact_blocks += usize::from(matches!(message, Message::CompactBlock(_)));
         all += 1;
     }
@@ -144,7 +114,7 @@ fn the_recorded_chain_of_headers_hangs_together_by_x11() {
     let chain = Dash::new(Network::Regtest);
     let mut lists = 0;
     for raw in messages() {
-        let Message::Headers(headers) = decoded(&raw) else { continue };
+        let Message::Headers(headers) = laws::decoded(&raw, &DashDialect) else { continue };
         for pair in headers.windows(2) {
             assert_eq!(pair[1].parent(), chain.block_hash(&pair[0]));
             assert_eq!(chain.check_work(&pair[0]), Ok(()));
@@ -157,7 +127,7 @@ fn the_recorded_chain_of_headers_hangs_together_by_x11() {
 #[test]
 fn of_the_old_and_the_new_rules_each_block_is_judged_by_its_own() {
     // The same bytes are wrong on a network whose heights are others: what was a coinbase before DIP3 is none behind it.
-    for recorded in blocks().into_iter().filter(|recorded| recorded.network == Network::Regtest) {
+    for recorded in blocks().into_iter().filter(|recorded| recorded.name.starts_with("dash/")) {
         let devnet = Dash::try_from(Parameters::devnet()).expect("a limit");
         let found = checks(&devnet.inspect(&recorded.bytes, u32::MAX));
         let expected: &[&str] = if recorded.name.contains("pre_dip3") { &["bad-cb-type"] } else { &[] };

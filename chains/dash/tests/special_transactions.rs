@@ -3,10 +3,8 @@
 mod common;
 
 use bytes::{BufMut, Bytes};
-use common::{
-    Draft, Recorded, block, checks, coinbase, coinbase_payload, modern_coinbase, transactions,
-    with_transactions,
-};
+use common::{Draft, Recorded, block, coinbase, coinbase_payload, modern_coinbase, with_transactions};
+use recordings::checks;
 
 fn regtest() -> Recorded {
     block("block_dip3_433.json")
@@ -125,7 +123,7 @@ fn a_type_without_its_payload_is_named() {
 #[test]
 fn a_payload_whose_length_is_wrong_is_no_payload() {
     let recorded = regtest();
-    let transactions = transactions(&recorded);
+    let transactions = recorded.transactions();
     // The recorded coinbase's payload is 175 bytes long, which is one byte's worth of length.
     let length = transactions[0].len() - 176;
     assert_eq!(transactions[0][length], 175);
@@ -167,7 +165,7 @@ fn what_is_missing_or_too_much_of_a_transaction_is_named() {
 #[test]
 fn quorum_commitments_are_those_of_the_block() {
     let recorded = block("block_with_quorum_commitment_type6.json");
-    let list = transactions(&recorded);
+    let list = recorded.transactions();
     let payload = list[1].len() - 317;
     assert_eq!(list[1][payload..payload + 6], [1, 0, 0xba, 1, 0, 0], "version 1, height 442");
     let found = |change: &dyn Fn(&mut Vec<u8>)| {

@@ -90,25 +90,14 @@ mod tests {
     use super::*;
     use chain::Network;
 
-    fn recording(file: &str) -> Value {
-        let path = format!("{}/../../tests/fixtures/dogecoin/{file}", env!("CARGO_MANIFEST_DIR"));
-        serde_json::from_str(&std::fs::read_to_string(&path).expect(&path)).expect(&path)
-    }
-
-    fn unhex(hex: &str) -> Bytes {
-        let mut bytes = vec![0; hex.len() / 2];
-        faster_hex::hex_decode(hex.as_bytes(), &mut bytes).expect("hex");
-        bytes.into()
-    }
-
     /// Work that a real node issued, and its recorded solution.
     fn solved() -> (Dogecoin, AuxTemplate, Bytes) {
         let dogecoin = Dogecoin::new(Network::Regtest);
-        let recording = recording("block_auxpow_simple.json");
+        let recording = recordings::read("dogecoin/block_auxpow_simple.json");
         let template = dogecoin.template(&recording["createauxblock_reply"]).expect("a recorded reply");
         assert_eq!(template.block.to_string(), recording["hash"]);
         assert_eq!((u64::from(template.height), template.bits), (152, 0x207f_ffff));
-        let auxpow = unhex(recording["submitauxblock_auxpow_hex"].as_str().expect("hex"));
+        let auxpow = recordings::unhex(recording["submitauxblock_auxpow_hex"].as_str().expect("hex"));
         (dogecoin, template, auxpow)
     }
 

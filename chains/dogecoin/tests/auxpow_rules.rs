@@ -5,13 +5,10 @@ mod common;
 
 use bytes::Bytes;
 use chain::{Chain, Network, Severity};
-use common::{
-    checks,
-    draft::{Draft, Root},
-    hex, recording,
-};
+use common::draft::{Draft, Root};
 use dogecoin::{AuxPow, Dogecoin, MARK};
 use proptest::{collection::vec, prelude::*};
+use recordings::{checks, hex};
 use wire::{Header, Reader};
 
 /// Later than every block that is made here.
@@ -295,7 +292,7 @@ fn testnet_does_not_mind_whose_block_it_is() {
 /// What `submitauxblock` said to broken auxpows, of which the daemon gave no reason; and the same faults here.
 #[test]
 fn what_the_daemon_only_called_false_has_a_name() {
-    let said = recording("../../tests/fixtures/dogecoin/rpc_auxblock_errors.json");
+    let said = recordings::read("dogecoin/rpc_auxblock_errors.json");
     let cases = [
         ("bad parent pow", "auxpow-parent-work", Draft { worked: false, ..Draft::default() }),
         (

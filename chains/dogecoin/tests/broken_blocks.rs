@@ -3,13 +3,18 @@
 mod common;
 
 use bytes::{BufMut, Bytes};
-use chain::{Chain, Inspection, Network, Severity};
+use chain::{Chain, Inspection, Network};
 use common::{
-    BITS, NONCE, Recorded, TIME, block, blocks, changed, checks, coinbase,
+    Recorded, block, blocks, coinbase,
     draft::{Draft, Root},
-    mine, mined, recording, time_of, transaction, transactions, unhex, with_transactions, with_witness,
+    mined, transaction, with_transactions,
 };
-use dogecoin::{Dogecoin, MAX_PAYLOAD};
+use dogecoin::{Dogecoin, MAX_PAYLOAD, pow_hash};
+use recordings::{
+    checks,
+    forge::{self, BITS, NONCE, with_witness},
+    laws,
+};
 use wire::Encode;
 
 /// A block without auxpow of height 25, as the recorder made them.
@@ -24,46 +29,27 @@ fn plain() -> Recorded {
 fn findings_are_the_words_that_the_daemon_used_for_the_same_faults() {
     let sent = plain();
     let made = |case: &str| match case {
-        "bad merkle root (a coinbase byte flipped, header untouched)" => changed(&sent, |bytes| {
+        "bad merkle root (a coinbase byte flipped, header untouched)" => Some(sent.changed(|bytes| {
             let length = bytes.len();
             bytes[length - 7] ^= 1;
-        }),
-        "proof of work above the target (nonce changed)" => {
-            changed(&sent, |bytes| mine(&mut bytes[..80], false))
-        }
-        "time 4 h in the future" => mined(
-            changed(&sent, |bytes| {
-                let time = time_of(bytes) + 4 * 3600;
-                bytes[TIME..BITS].copy_from_slice(&time.to_le_bytes());
-            })
-            .to_vec(),
-        ),
-        "block version 1" => {
-            mined(changed(&sent, |bytes| bytes[..4].copy_from_slice(&[1, 0, 0, 0])).to_vec())
-        }
+        })),
         "wrong nBits" => {
-            changed(&sent, |bytes| bytes[BITS..NONCE].copy_from_slice(&0x1e0f_fff0u32.to_le_bytes()))
+            Some(sent.changed(|bytes| bytes[BITS..NONCE].copy_from_slice(&0x1e0f_fff0u32.to_le_bytes())))
         }
-        "block cut 10 bytes short" => sent.bytes.slice(..sent.bytes.len() - 10),
-        "10 extra zero bytes behind the block" => changed(&sent, |bytes| bytes.put_bytes(0, 10)),
-        "unknown parent (random prev hash, valid pow)" => {
-            mined(changed(&sent, |bytes| bytes[4] ^= 1).to_vec())
+        "auxpow: parent header pow above the target" => {
+            Some(Draft { worked: false, ..Draft::default() }.bytes())
         }
-        "auxpow: parent header pow above the target" => Draft { worked: false, ..Draft::default() }.bytes(),
         "auxpow: parent coinbase commits to another hash" => {
-            Draft { root: Root::Other([1; 32]), ..Draft::default() }.bytes()
+            Some(Draft { root: Root::Other([1; 32]), ..Draft::default() }.bytes())
         }
         // Of the coins of the chain before, or of its times, which a block alone does not tell.
-        "coinbase pays too much (merkle root and pow redone)" | "time too old" => Bytes::new(),
-        other => panic!("{other}"),
+        "coinbase pays too much (merkle root and pow redone)" | "time too old" => None,
+        other => Some(forge::recorded_fault(&sent, other, pow_hash).unwrap_or_else(|| panic!("{other}"))),
     };
     let mut compared = 0;
-    for case in recording("../../tests/fixtures/dogecoin/relay_invalid_blocks.json")["cases"]
-        .as_array()
-        .expect("cases")
-    {
-        let bytes = made(case["case"].as_str().expect("a name"));
-        if bytes.is_empty() || !case["via"].as_str().expect("a way").ends_with("unsolicited block message") {
+    for case in recordings::read("dogecoin/relay_invalid_blocks.json")["cases"].as_array().expect("cases") {
+        let Some(bytes) = made(case["case"].as_str().expect("a name")) else { continue };
+        if !case["via"].as_str().expect("a way").ends_with("unsolicited block message") {
             continue;
         }
         let inspection = sent.inspect(&bytes);
@@ -94,20 +80,13 @@ fn findings_are_the_words_that_the_daemon_used_for_the_same_faults() {
 
 #[test]
 fn trailing_bytes_are_cut_off_for_peers() {
-    for recorded in blocks() {
-        for extra in [&[0][..], &[1], &[0; 10], b"whatever else a pool may put there"] {
-            let inspection = recorded.inspect(&changed(&recorded, |bytes| bytes.put_slice(extra)));
-            assert_eq!(checks(&inspection), ["trailing-bytes"], "{}", recorded.name);
-            assert!(inspection.is_sound());
-            assert_eq!(inspection.block.expect("sound").bytes, recorded.bytes);
-        }
-    }
+    blocks().iter().for_each(laws::trailing_bytes_are_cut_off);
 }
 
 #[test]
 fn a_list_with_its_end_repeated_is_seen_through() {
     let recorded = block("block_20tx.json");
-    let mut list = transactions(&recorded);
+    let mut list = recorded.transactions();
     list.truncate(3);
     let honest = with_transactions(&recorded, &list);
     list.push(list[2].clone());
@@ -120,7 +99,7 @@ fn a_list_with_its_end_repeated_is_seen_through() {
 #[test]
 fn there_is_one_coinbase_and_it_comes_first() {
     let recorded = block("block_20tx.json");
-    let list = transactions(&recorded);
+    let list = recorded.transactions();
     let twice = [list[0].clone(), list[0].clone()];
     let found = checks(&recorded.inspect(&with_transactions(&recorded, &twice)));
     assert_eq!(found, ["bad-txns-duplicate", "bad-cb-multiple"]);
@@ -235,15 +214,7 @@ fn what_no_peer_would_read_or_accept_for_its_size_is_named() {
     assert_eq!(inspection.findings[0].found, "1000001");
 
     let recorded = plain();
-    let mut many = recorded.bytes[..80].to_vec();
-    many.put_compact_size(100_000);
-    many.resize(80 + 5 + 1_000_000, 0);
-    assert_eq!(checks(&recorded.inspect(&many.into())), ["bad-blk-length"]);
-
-    let huge = changed(&recorded, |bytes| bytes.resize(MAX_PAYLOAD + 1, 0));
-    let inspection = recorded.inspect(&huge);
-    assert_eq!(checks(&inspection), ["bad-blk-length"]);
-    assert!(inspection.block.is_none() && inspection.hash.is_some());
+    laws::what_cannot_fit_is_not_read(&recorded, MAX_PAYLOAD);
 }
 
 #[test]
@@ -281,26 +252,13 @@ fn the_auxpow_counts_for_the_size_and_its_witness_for_the_weight() {
 
 #[test]
 fn a_target_above_the_limit_is_not_worth_a_hash() {
-    let recorded = block("mainnet_371337.json");
-    for (bits, why) in [(0x1e10_0000u32, "which is 0000100000"), (0, "zero"), (0x1e80_0001, "negative")] {
-        let bytes = changed(&recorded, |bytes| bytes[BITS..NONCE].copy_from_slice(&bits.to_le_bytes()));
-        let inspection = recorded.inspect(&bytes);
-        let finding = &inspection.findings[0];
-        assert_eq!((finding.check, finding.severity), ("bad-diffbits", Severity::Error));
-        assert!(finding.found.contains(why), "{finding}");
+    for inspection in laws::a_target_above_the_limit_is_none(&block("dogecoin_mainnet_371337.json")) {
         // The block has another name now, and the parent worked for the old one.
         assert_eq!(checks(&inspection), ["bad-diffbits", "auxpow-commitment-missing"]);
-        let header = inspection.block.as_ref().expect("readable").header.clone();
-        assert_eq!(recorded.chain().check_work(&header).as_ref(), Err(finding));
     }
 }
 
 #[test]
 fn less_than_a_header_has_no_name() {
-    let chain = Dogecoin::new(Network::Regtest);
-    for bytes in [Bytes::new(), unhex("00"), Bytes::from(vec![0; 79])] {
-        let inspection = chain.inspect(&bytes, 0);
-        assert_eq!(checks(&inspection), ["decode-failed"]);
-        assert!(inspection.hash.is_none() && inspection.block.is_none());
-    }
+    laws::less_than_a_header_has_no_name(&Dogecoin::new(Network::Regtest));
 }

@@ -4,8 +4,9 @@ mod common;
 
 use bytes::Bytes;
 use chain::{Chain, Network, transaction::height_push};
-use common::{block, checks, coinbase, draft::Draft, with_transactions};
+use common::{block, coinbase, draft::Draft, with_transactions};
 use dogecoin::{Dogecoin, Parameters, expected_index};
+use recordings::checks;
 use wire::{Header, Reader};
 
 /// What protocol.md §8 says of a chain.

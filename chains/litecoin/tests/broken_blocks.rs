@@ -2,57 +2,31 @@
 
 mod common;
 
-use bytes::{BufMut, Bytes};
-use chain::{Chain, Network, Severity};
-use common::{
-    BITS, NONCE, Recorded, TIME, block, blocks, changed, checks, coinbase, mined, recording, tail, time_of,
-    transaction, transactions, unhex, with_transactions,
+use bytes::Bytes;
+use chain::{Chain, Network};
+use common::{Recorded, block, blocks, coinbase, mined, tail, transaction, with_transactions};
+use litecoin::{Litecoin, MAX_PAYLOAD, pow_hash};
+use recordings::{
+    checks,
+    forge::{self, NONCE},
+    laws,
 };
-use litecoin::{Litecoin, MAX_PAYLOAD};
-use wire::Encode;
 
 /// The recording's cases that need no context, made again, with what the daemon said to them by RPC.
 #[test]
 fn findings_are_the_words_that_the_daemon_used_for_the_same_faults() {
     let sent = block("block_mweb_hogex_only.json");
     let made = |case: &str| match case {
-        "bad merkle root (a coinbase byte flipped, header untouched)" => changed(&sent, |bytes| {
+        "bad merkle root (a coinbase byte flipped, header untouched)" => Some(sent.changed(|bytes| {
             // The last byte of the first output's value, so that the shape stays.
             bytes[80 + 1 + 6 + 41 + 6 + 4 + 7] ^= 1;
-        }),
-        "proof of work above the target (nonce changed)" => {
-            let chain = Litecoin::new(Network::Regtest);
-            let tries =
-                (0u32..).map(|nonce| changed(&sent, |b| b[NONCE..80].copy_from_slice(&nonce.to_le_bytes())));
-            let high = |bytes: &Bytes| {
-                chain.check_work(&wire::Header::new(bytes[..80].try_into().expect("80 bytes"))).is_err()
-            };
-            tries.into_iter().find(high).expect("half of all nonces")
-        }
-        "time 4 h in the future" => mined(
-            changed(&sent, |bytes| {
-                let time = time_of(bytes) + 4 * 3600;
-                bytes[TIME..BITS].copy_from_slice(&time.to_le_bytes());
-            })
-            .to_vec(),
-        ),
-        "block version 1" => {
-            mined(changed(&sent, |bytes| bytes[..4].copy_from_slice(&[1, 0, 0, 0])).to_vec())
-        }
-        "block cut 10 bytes short" => sent.bytes.slice(..sent.bytes.len() - 10),
-        "10 extra zero bytes behind the block" => changed(&sent, |bytes| bytes.put_bytes(0, 10)),
-        "unknown parent (random prev hash, valid pow)" => {
-            mined(changed(&sent, |bytes| bytes[4] ^= 1).to_vec())
-        }
-        _ => Bytes::new(),
+        })),
+        other => forge::recorded_fault(&sent, other, pow_hash),
     };
     let mut compared = 0;
-    for case in recording("litecoin/relay_invalid_blocks.json")["cases"].as_array().expect("cases") {
+    for case in recordings::read("litecoin/relay_invalid_blocks.json")["cases"].as_array().expect("cases") {
         let Some(body) = case["submitblock_same_bytes"]["body"].as_str() else { continue };
-        let bytes = made(case["case"].as_str().expect("a name"));
-        if bytes.is_empty() {
-            continue;
-        }
+        let Some(bytes) = made(case["case"].as_str().expect("a name")) else { continue };
         let verdict: serde_json::Value = serde_json::from_str(body).expect("JSON");
         let (word, p2p) = match verdict["result"].as_str() {
             Some("duplicate") => ("trailing-bytes", true),
@@ -75,20 +49,13 @@ fn findings_are_the_words_that_the_daemon_used_for_the_same_faults() {
 
 #[test]
 fn trailing_bytes_are_cut_off_for_peers() {
-    for recorded in blocks() {
-        for extra in [&[0][..], &[1], &[0; 10], b"whatever else a pool may put there"] {
-            let inspection = recorded.inspect(&changed(&recorded, |bytes| bytes.put_slice(extra)));
-            assert_eq!(checks(&inspection), ["trailing-bytes"], "{}", recorded.name);
-            assert!(inspection.is_sound());
-            assert_eq!(inspection.block.expect("sound").bytes, recorded.bytes);
-        }
-    }
+    blocks().iter().for_each(laws::trailing_bytes_are_cut_off);
 }
 
 #[test]
 fn a_list_with_its_end_repeated_is_seen_through() {
     let recorded = block("block_mweb_activation_432_pegin.json");
-    let mut list = transactions(&recorded);
+    let mut list = recorded.transactions();
     list.push(list[2].clone());
     let forged = with_transactions(&recorded, &list, &tail(&recorded));
     assert_eq!(forged[36..68], recorded.bytes[36..68], "the root is the same");
@@ -99,7 +66,7 @@ fn a_list_with_its_end_repeated_is_seen_through() {
 #[test]
 fn there_is_one_coinbase_and_it_comes_first() {
     let recorded = block("block_20tx_segwit.json");
-    let list = transactions(&recorded);
+    let list = recorded.transactions();
     let second = with_transactions(&recorded, &[list[0].clone(), list[0].clone()], &[]);
     assert_eq!(checks(&recorded.inspect(&second))[0], "bad-cb-multiple");
     let missing = with_transactions(&recorded, &list[1..], &[]);
@@ -133,33 +100,18 @@ fn what_no_peer_would_read_or_accept_for_its_size_is_named() {
     let heavy = transaction(&vec![0x6a; 999_000], Some(&[1; 10_000]));
     assert_eq!(check(&[coinbase.clone(), heavy]), ["unexpected-witness", "bad-blk-weight"]);
 
-    let mut many = recorded.bytes[..80].to_vec();
-    many.put_compact_size(100_000);
-    many.resize(80 + 5 + 1_000_000, 0);
-    assert_eq!(checks(&recorded.inspect(&many.into())), ["bad-blk-length"]);
-
-    let huge = changed(&recorded, |bytes| bytes.resize(MAX_PAYLOAD + 1, 0));
-    let inspection = recorded.inspect(&huge);
-    assert_eq!(checks(&inspection), ["bad-blk-length"]);
-    assert!(inspection.block.is_none() && inspection.hash.is_some());
+    laws::what_cannot_fit_is_not_read(&recorded, MAX_PAYLOAD);
 }
 
 #[test]
 fn a_target_above_the_limit_is_not_worth_a_hash() {
-    let recorded = block("litecoin_mainnet_2265985.json");
-    for (bits, why) in [(0x1e10_0000u32, "which is 0000100000"), (0, "zero"), (0x1e80_0001, "negative")] {
-        let bytes = changed(&recorded, |bytes| bytes[BITS..NONCE].copy_from_slice(&bits.to_le_bytes()));
-        let inspection = recorded.inspect(&bytes);
-        let finding = &inspection.findings[0];
-        assert_eq!((finding.check, finding.severity), ("bad-diffbits", Severity::Error));
-        assert!(finding.found.contains(why), "{finding}");
-    }
+    laws::a_target_above_the_limit_is_none(&block("litecoin_mainnet_2265985.json"));
 }
 
 #[test]
 fn the_finding_of_a_high_hash_holds_target_and_hash() {
     let recorded = block("litecoin_mainnet_2265985.json");
-    let inspection = recorded.inspect(&changed(&recorded, |bytes| bytes[NONCE] ^= 1));
+    let inspection = recorded.inspect(&recorded.changed(|bytes| bytes[NONCE] ^= 1));
     let finding = &inspection.findings[0];
     assert_eq!(finding.check, "high-hash");
     assert!(
@@ -175,7 +127,7 @@ fn the_past_is_judged_by_its_own_rules() {
     let chain = Litecoin::new(Network::Mainnet);
     let old = block("block_coinbase_only.json");
     let bytes = with_transactions(&old, &[coinbase(&[3, 0, 0, 0x10]), transaction(&[0x51], Some(&[1]))], &[]);
-    let bytes = changed(&Recorded { bytes, ..old }, |bytes| bytes[..4].copy_from_slice(&[2, 0, 0, 0]));
+    let bytes = Recorded { bytes, ..old }.changed(|bytes| bytes[..4].copy_from_slice(&[2, 0, 0, 0]));
     let found = checks(&chain.inspect(&bytes, u32::MAX));
     assert_eq!(
         found,
@@ -186,10 +138,5 @@ fn the_past_is_judged_by_its_own_rules() {
 
 #[test]
 fn less_than_a_header_has_no_name() {
-    let chain = Litecoin::new(Network::Regtest);
-    for bytes in [Bytes::new(), unhex("00"), Bytes::from(vec![0; 79])] {
-        let inspection = chain.inspect(&bytes, 0);
-        assert_eq!(checks(&inspection), ["decode-failed"]);
-        assert!(inspection.hash.is_none() && inspection.block.is_none());
-    }
+    laws::less_than_a_header_has_no_name(&Litecoin::new(Network::Regtest));
 }

@@ -19,13 +19,17 @@ use std::{cell::Cell, sync::LazyLock};
 use allocations::Meter;
 use bytes::{BufMut, Bytes};
 use chain::{Chain, IndexedBlock, Inspection, Network, merkle};
-use common::{MERKLE_ROOT, Recorded, TIME, blocks, checks, coinbase, mined, tail, transactions};
+use common::{Recorded, blocks, coinbase, mined, tail};
 use litecoin::Litecoin;
 use proptest::{
     collection::vec,
     prelude::*,
     sample::select,
     test_runner::{Config, TestRunner},
+};
+use recordings::{
+    checks,
+    forge::{BITS, MERKLE_ROOT, NONCE, TIME},
 };
 use wire::{Encode, sha256d};
 
@@ -58,7 +62,7 @@ struct Parts {
 impl Parts {
     fn of(recorded: &Recorded) -> Self {
         let header = recorded.bytes[..80].to_vec();
-        let (transactions, tail) = (transactions(recorded), tail(recorded).to_vec());
+        let (transactions, tail) = (recorded.transactions(), tail(recorded).to_vec());
         Self { header, count: None, transactions, tail }
     }
 
@@ -123,7 +127,7 @@ impl Change {
             Self::RepeatEnd(count) => list.extend_from_within(length.saturating_sub(*count)..),
             Self::Swap(one, other) => list.swap(one.index(length), other.index(length)),
             Self::Borrow(from, which, to) => {
-                let others = transactions(&BLOCKS[*from]);
+                let others = BLOCKS[*from].transactions();
                 list[to.index(length)] = others[which.index(others.len())].clone();
             }
             Self::StripWitness(at) => {
@@ -203,12 +207,13 @@ impl Damage {
 
 /// Writes the right merkle root into a regtest block and finds a nonce, as a pool would that had made this very block.
 fn made_right(bytes: Vec<u8>, recorded: &Recorded) -> Bytes {
-    let read = recorded.inspect(&bytes.clone().into()).block.filter(|_| recorded.network == Network::Regtest);
+    let read =
+        recorded.inspect(&bytes.clone().into()).block.filter(|_| recorded.name.starts_with("litecoin/"));
     let Some(block) = read else { return bytes.into() };
     let mut bytes = bytes;
     let txids = block.transactions.iter().map(|entry| *entry.txid.as_wire()).collect();
     bytes[MERKLE_ROOT..TIME].copy_from_slice(&merkle::tree(txids).root);
-    bytes[common::BITS..common::NONCE].copy_from_slice(&recorded.bytes[common::BITS..common::NONCE]);
+    bytes[BITS..NONCE].copy_from_slice(&recorded.bytes[BITS..NONCE]);
     mined(bytes)
 }
 
@@ -306,7 +311,7 @@ fn no_single_byte_before_the_mweb_parts_body_can_be_changed_unnoticed() {
     // With the header as it is, its work need not be looked at for each.
     for at in 80..covered {
         for change in [0x01, 0x08, 0x80, 0xff] {
-            let bytes = common::changed(&recorded, |bytes| bytes[at] ^= change);
+            let bytes = recorded.changed(|bytes| bytes[at] ^= change);
             assert!(!recorded.inspect(&bytes).is_sound(), "byte {at} ^ {change:#x}");
         }
     }

@@ -3,13 +3,14 @@
 mod common;
 
 use bytes::{BufMut, Bytes};
-use common::{block, checks, coinbase, tail, transaction, transactions, with_transactions};
+use common::{block, coinbase, tail, transaction, with_transactions};
+use recordings::checks;
 use wire::Encode;
 
 #[test]
 fn the_hogex_and_the_mweb_part_belong_together() {
     let recorded = block("block_mweb_hogex_only.json");
-    let (list, tail) = (transactions(&recorded), tail(&recorded));
+    let (list, tail) = (recorded.transactions(), tail(&recorded));
     let hogex = &list[1];
     assert_eq!(hogex[4..6], [0, 8]);
     let check =
@@ -49,7 +50,7 @@ fn the_hogex_and_the_mweb_part_belong_together() {
 #[test]
 fn a_mainnet_block_of_today_without_hogex_lacks_its_mweb_part() {
     let recorded = block("litecoin_mainnet_2265985.json");
-    let list = transactions(&recorded);
+    let list = recorded.transactions();
     let mut bytes = recorded.bytes[..80].to_vec();
     bytes.put_compact_size(list.len() as u64 - 1);
     list[..list.len() - 1].iter().for_each(|transaction| bytes.put_slice(transaction));

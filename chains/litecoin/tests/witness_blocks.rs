@@ -4,8 +4,9 @@ mod common;
 
 use bytes::{BufMut, Bytes};
 use chain::{Chain, Network, merkle};
-use common::{block, blocks, changed, checks, coinbase, transaction, with_transactions};
+use common::{block, blocks, coinbase, transaction, with_transactions};
 use litecoin::Litecoin;
+use recordings::checks;
 use wire::sha256d;
 
 #[test]
@@ -41,9 +42,9 @@ fn a_missing_coinbase_witness_is_put_back() {
 fn a_wrong_reserved_value_is_not_mended() {
     let recorded = block("block_coinbase_only.json");
     let end = recorded.bytes.len();
-    let inspection = recorded.inspect(&changed(&recorded, |bytes| bytes[end - 5] = 1));
+    let inspection = recorded.inspect(&recorded.changed(|bytes| bytes[end - 5] = 1));
     assert_eq!(checks(&inspection), ["bad-witness-merkle-match"]);
-    let inspection = recorded.inspect(&changed(&recorded, |bytes| {
+    let inspection = recorded.inspect(&recorded.changed(|bytes| {
         bytes.remove(end - 5);
         bytes[end - 37] = 31;
     }));

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 
 use serde_json::{Value, json};
-use support::{Setup, free_address, node_that_answers, recorded_block, run, run_with_input, told, unhex};
+use support::{Setup, free_address, node_that_answers, recorded_block, run, run_with_input, told};
 
 const COMMANDS: [&str; 7] = ["run", "demo", "submit", "status", "check-config", "decode", "completions"];
 
@@ -177,7 +177,7 @@ fn a_recorded_block_is_decoded_from_a_file_from_hex_and_from_raw_bytes_alike() {
         assert!(from_file.1.contains(part), "{part:?} is missing in {}", from_file.1);
     }
     assert_eq!(decode("regtest", hex.as_bytes(), &[]), from_file);
-    assert_eq!(decode("regtest", &unhex(&hex), &[]), from_file);
+    assert_eq!(decode("regtest", &recordings::unhex(&hex), &[]), from_file);
 
     let (code, stdout, _) =
         decode("mainnet", recorded_block("mainnet/litecoin_mainnet_2265985.json").as_bytes(), &[]);
@@ -199,7 +199,7 @@ fn a_decoded_block_as_json_has_the_same_facts() {
 
 #[test]
 fn a_block_that_a_peer_would_refuse_ends_with_1_and_the_finding() {
-    let mut block = unhex(&recorded_block(MWEB_BLOCK));
+    let mut block = recordings::block(MWEB_BLOCK).0.to_vec();
     block[40] ^= 1; // in the merkle root
     let (code, stdout, _) = decode("regtest", &block, &[]);
     assert_eq!(code, 1);
@@ -213,7 +213,7 @@ fn a_block_that_a_peer_would_refuse_ends_with_1_and_the_finding() {
 
 #[test]
 fn a_merge_mined_block_is_told_with_the_block_that_has_its_work_and_with_what_is_wrong_with_its_auxpow() {
-    let mut block = unhex(&recorded_block("dogecoin/block_auxpow_tree8_parent5tx.json"));
+    let mut block = recordings::block("dogecoin/block_auxpow_tree8_parent5tx.json").0.to_vec();
     let args = ["decode", "--chain", "dogecoin", "--network", "regtest", "--json", "-"];
     let (code, stdout, _) = told(&run_with_input(&args, &block));
     let json: Value = serde_json::from_str(&stdout).unwrap();

@@ -104,10 +104,7 @@ mod tests {
     #[test]
     fn the_recorded_answers_of_each_daemon_are_understood() {
         for chain in ["dash", "litecoin"] {
-            let path =
-                format!("{}/../../tests/fixtures/{chain}/rpc_replies.json", env!("CARGO_MANIFEST_DIR"));
-            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-            let mut recording: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let mut recording = recordings::read(&format!("{chain}/rpc_replies.json"));
             let answer = &mut recording["replies"]["getpeerinfo"]["json"]["result"];
             let read = |answer: &serde_json::Value| -> Vec<NodePeer> {
                 serde_json::from_value(answer.clone()).unwrap_or_else(|error| panic!("{chain}: {error}"))

@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::fs;
-
 use serde_json::{Value, json};
 use support::{
     Running, Setup, http,
@@ -19,9 +17,7 @@ struct Recorded(Value);
 
 impl Recorded {
     fn read() -> Self {
-        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/dogecoin");
-        let text = fs::read(format!("{fixtures}/block_auxpow_simple.json")).unwrap();
-        Self(serde_json::from_slice(&text).unwrap())
+        Self(recordings::read("dogecoin/block_auxpow_simple.json"))
     }
 
     fn hash(&self) -> String {

@@ -7,7 +7,7 @@ mod support;
 use gateway::Gateway;
 use serde_json::{Value, json};
 use support::{
-    Setup, TOKEN, block, bytes_of, hash_of, http,
+    Setup, TOKEN, block, hash_of, http,
     node::{Act, Node, nobody},
     run,
 };
@@ -62,7 +62,9 @@ fn a_block_in_bytes_or_in_hex_is_answered_with_its_report() {
         let node = Node::accepting().await;
         let bc = Setup::of(&[("a", node.address)]).start();
         let hex = block(1);
-        for (nonce, body) in [(1, bytes_of(&hex)), (2, format!(" {}\r\n", block(2)).into_bytes())] {
+        for (nonce, body) in
+            [(1, recordings::unhex(&hex).to_vec()), (2, format!(" {}\r\n", block(2)).into_bytes())]
+        {
             let reply = bc.post("", &body).await;
             let report = reply.json();
             assert_eq!((reply.status, &report["status"]), (200, &json!("accepted")), "{report:#}");
@@ -71,7 +73,7 @@ fn a_block_in_bytes_or_in_hex_is_answered_with_its_report() {
             assert_eq!(report["nodes"][0]["judgement"], "accepted");
         }
         let (path, cli) = ("/api/v1/chains/litecoin/blocks", [("X-Blockcast-Source", "cli")]);
-        let reply = http::request(bc.http, "POST", path, &cli, &bytes_of(&block(3))).await;
+        let reply = http::request(bc.http, "POST", path, &cli, &recordings::unhex(&block(3))).await;
         assert_eq!(reply.json()["source"], "cli");
         let blocks = bc.json("/api/v1/blocks").await;
         let hashes: Vec<_> =
@@ -92,7 +94,7 @@ fn a_wait_that_ends_before_its_goal_is_a_202_and_the_delivery_goes_on() {
         })
         .await;
         let bc = Setup::of(&[("a", node.address)]).start();
-        let bytes = bytes_of(&block(1));
+        let bytes = recordings::unhex(&block(1));
         let reply = bc.post("?wait=peers:1&timeout=0.05", &bytes).await;
         assert_eq!((reply.status, &reply.json()["peers_with_block"]), (202, &json!(0)), "{}", reply.text());
         let reply = bc.post("?timeout=0.05", &bytes).await;
@@ -189,7 +191,7 @@ fn the_metrics_are_prometheus_text_with_the_documented_names() {
         let node = Node::accepting().await;
         let bc = Setup::of(&[("a", node.address)]).start();
         bc.eventually("/readyz", |reply| (reply.status == 200).then_some(())).await;
-        assert_eq!(bc.post("", &bytes_of(&block(1))).await.status, 200);
+        assert_eq!(bc.post("", &recordings::unhex(&block(1))).await.status, 200);
         let counted = "blockcast_blocks_total{chain=\"litecoin\",final=\"accepted\",source=\"rest\"} 1";
         bc.eventually("/metrics", |reply| reply.text().contains(counted).then_some(())).await;
         let reply = bc.get("/metrics").await;
@@ -247,7 +249,7 @@ fn the_broadcaster_status_has_the_shape_that_p2pools_operators_know() {
         let node = Node::accepting().await;
         let bc = Setup::of(&[("a", node.address)]).start();
         bc.eventually("/readyz", |reply| (reply.status == 200).then_some(())).await;
-        assert_eq!(bc.post("", &bytes_of(&block(1))).await.status, 200);
+        assert_eq!(bc.post("", &recordings::unhex(&block(1))).await.status, 200);
         let counted = |reply: &http::Reply| {
             (reply.json()["statistics"]["blocks_broadcast"] == json!(1)).then(|| reply.json())
         };

@@ -189,9 +189,7 @@ mod tests {
     const DAEMONS: [(&str, usize, usize); 3] = [("dash", 42, 3), ("dogecoin", 43, 3), ("litecoin", 48, 1)];
 
     fn recording(chain: &str) -> Value {
-        let path = format!("{}/../../tests/fixtures/{chain}/rpc_replies.json", env!("CARGO_MANIFEST_DIR"));
-        let recording = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        serde_json::from_slice(&recording).unwrap()
+        recordings::read(&format!("{chain}/rpc_replies.json"))
     }
 
     /// Every recorded reply, read as the answer to a single request.

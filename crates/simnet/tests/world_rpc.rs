@@ -82,8 +82,7 @@ async fn raw_request(address: &str, headers: &str) -> (String, Duration) {
 
 #[tokio::test]
 async fn without_the_password_a_node_answers_as_recorded() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/litecoin/rpc_replies.json");
-    let recording: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let recording = recordings::read("litecoin/rpc_replies.json");
     let world = world(vec![], vec![node_plan("a", Temperament::Honest)]).await;
     let address = world.members()[0].rpc().unwrap().url();
     for (name, header, least) in [

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use e2e::{Block, Blockcast, Daemon, Regtest, Setup, eventually, fixture};
+use e2e::{Block, Blockcast, Daemon, Regtest, Setup, eventually};
 use serde_json::{Value, json};
 
 /// Patience with processes that start, connect and shake hands.
@@ -152,7 +152,7 @@ pub(crate) fn relay_connections(node: &Daemon) -> usize {
 
 /// A node that never stops warming up: it answers every request with a recorded litecoind's words.
 pub(crate) fn node_that_warms_up() -> SocketAddr {
-    let recorded = fixture("litecoin/rpc_replies.json");
+    let recorded = recordings::read("litecoin/rpc_replies.json");
     let answers = recorded["replies"]["warmup_sequence"]["answers"].as_array().expect("the recorded warm-up");
     let bodies = answers.iter().filter_map(|answer| answer["body"].as_str());
     let warming =

@@ -119,18 +119,12 @@ const ANSWERS: [(&str, &str, &str); 32] = [
       7f24d5da007a24db96c72dce2343991e"),
 ];
 
-fn unhex(text: &str) -> Vec<u8> {
-    let mut bytes = vec![0; text.len() / 2];
-    faster_hex::hex_decode(text.as_bytes(), &mut bytes).expect("hex");
-    bytes
-}
-
 #[test]
 fn every_stage_gives_the_published_answers() {
     for (name, message, answer) in ANSWERS {
         let (_, hash) = STAGES.iter().find(|(stage, _)| *stage == name).expect("one of the eleven");
-        let message = unhex(message);
-        assert_eq!(faster_hex::hex_string(&hash(&message)), answer, "{name} of {} bytes", message.len());
+        let message = recordings::unhex(message);
+        assert_eq!(recordings::hex(&hash(&message)), answer, "{name} of {} bytes", message.len());
     }
     for (stage, _) in STAGES {
         assert!(ANSWERS.iter().filter(|(name, ..)| *name == stage).count() >= 2, "{stage}");

@@ -4,7 +4,8 @@ use bytes::{BufMut, Bytes};
 use dogecoin::{MARK, expected_index};
 use wire::{Encode, sha256d};
 
-use super::{block, mine, with_witness};
+use super::{block, mine};
+use recordings::forge::with_witness;
 
 /// A merge-mined regtest block. `default` gives one that is sound.
 #[derive(Debug, Clone)]

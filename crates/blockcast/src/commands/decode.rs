@@ -84,22 +84,10 @@ fn weight(block: &IndexedBlock, dialect: &dyn Dialect) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
 
     use chain::Network;
-    use serde_json::Value;
 
     use super::*;
-
-    fn recording(file: &str) -> (Bytes, Value) {
-        let path = format!("{}/../../tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let json: Value = serde_json::from_str(&text).unwrap();
-        let hex = json.get("block_hex").or(json.get("block")).unwrap().as_str().unwrap();
-        let mut bytes = vec![0; hex.len() / 2];
-        faster_hex::hex_decode(hex.as_bytes(), &mut bytes).unwrap();
-        (bytes.into(), json)
-    }
 
     fn decode_as(chain: &str, network: Network, block: &Bytes) -> Decoded {
         let decoded = decode(&*rules::rules(chain, network).unwrap(), block, u32::MAX);
@@ -109,7 +97,7 @@ mod tests {
     #[test]
     fn recorded_blocks_have_the_weight_and_hash_that_their_node_told() {
         for file in ["block_mweb_hogex_only", "block_mweb_pegin2", "block_mweb_activation_432_pegin"] {
-            let (block, json) = recording(&format!("litecoin/{file}.json"));
+            let (block, json) = recordings::block(&format!("litecoin/{file}.json"));
             let told = &json["block_verbose2"];
             let decoded = decode_as("litecoin", Network::Regtest, &block);
             assert_eq!(decoded.hash.as_deref(), told["hash"].as_str(), "{file}");
@@ -124,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_sound_block_is_laid_out_like_this() {
-        let (block, _) = recording("litecoin/block_mweb_hogex_only.json");
+        let (block, _) = recordings::block("litecoin/block_mweb_hogex_only.json");
         let expected = "\
 SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
   As far as the block alone can tell, a peer would take it.
@@ -148,7 +136,7 @@ SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
 
     #[test]
     fn trailing_bytes_are_a_warning_and_peers_get_other_bytes() {
-        let (block, _) = recording("litecoin/block_mweb_hogex_only.json");
+        let (block, _) = recordings::block("litecoin/block_mweb_hogex_only.json");
         let longer: Bytes = [&block[..], b"xyz"].concat().into();
         let decoded = decode_as("litecoin", Network::Regtest, &longer);
         assert!(decoded.sound);
@@ -170,7 +158,7 @@ SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
 
     /// A Dash block of height 433, and its only transaction.
     fn dash_433() -> (Bytes, Bytes) {
-        let (block, _) = recording("dash/block_dip3_433.json");
+        let (block, _) = recordings::block("dash/block_dip3_433.json");
         let coinbase = block.slice(81..);
         (block, coinbase)
     }
@@ -185,7 +173,7 @@ SOUND  c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5
             "block_with_quorum_commitment_type6",
             "block_20tx_dip3",
         ] {
-            let (block, told) = recording(&format!("dash/{file}.json"));
+            let (block, told) = recordings::block(&format!("dash/{file}.json"));
             let decoded = decode_as("dash", Network::Regtest, &block);
             assert!(decoded.sound && decoded.findings.is_empty(), "{file}");
             assert_eq!(decoded.hash.as_deref(), told["hash"].as_str(), "{file}");
@@ -271,7 +259,7 @@ SOUND  22318ad178d2308904ec061e817291f61590be32c5446d3ca7e7f053f8023ca7
             ("block_auxpow_simple", true),
             ("block_auxpow_tree8_parent5tx", true),
         ] {
-            let (block, told) = recording(&format!("dogecoin/{file}.json"));
+            let (block, told) = recordings::block(&format!("dogecoin/{file}.json"));
             let decoded = decode_as("dogecoin", Network::Regtest, &block);
             assert!(decoded.sound && decoded.findings.is_empty(), "{file}");
             assert_eq!(decoded.hash.as_deref(), told["hash"].as_str(), "{file}");
@@ -288,7 +276,7 @@ SOUND  22318ad178d2308904ec061e817291f61590be32c5446d3ca7e7f053f8023ca7
 
     #[test]
     fn a_sound_merge_mined_block_is_laid_out_like_this() {
-        let (block, _) = recording("dogecoin/block_auxpow_simple.json");
+        let (block, _) = recordings::block("dogecoin/block_auxpow_simple.json");
         let expected = "\
 SOUND  5c0e495feb8fd266d00d8883b2fe574dffa75aff81ccf897ebed79b721ef51d0
   As far as the block alone can tell, a peer would take it.
@@ -313,7 +301,7 @@ SOUND  5c0e495feb8fd266d00d8883b2fe574dffa75aff81ccf897ebed79b721ef51d0
     /// merkle root is that of its changed coinbase, and it has the work.
     #[test]
     fn what_is_wrong_with_a_merge_mined_block_is_named_where_its_daemon_says_high_hash() {
-        let (block, json) = recording("dogecoin/block_auxpow_simple.json");
+        let (block, json) = recordings::block("dogecoin/block_auxpow_simple.json");
         let coinbase_len = json["auxpow_parts"]["parent_coinbase_hex"].as_str().unwrap().len() / 2;
         // The parent's header is the last of the auxpow, which stands behind a header as long.
         let parent = json["submitauxblock_auxpow_hex"].as_str().unwrap().len() / 2;

@@ -133,15 +133,5 @@ fn read_request(stream: &mut TcpStream) -> Option<Value> {
 
 /// A recorded block in hex.
 pub(crate) fn recorded_block(file: &str) -> String {
-    let path = format!("{}/../../tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let json: Value = serde_json::from_str(&text).unwrap();
-    json.get("block_hex").or(json.get("block")).unwrap().as_str().unwrap().to_owned()
-}
-
-/// Hex to bytes.
-pub(crate) fn unhex(hex: &str) -> Vec<u8> {
-    let mut bytes = vec![0; hex.len() / 2];
-    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).unwrap();
-    bytes
+    recordings::hex(&recordings::block(file).0)
 }

@@ -162,9 +162,7 @@ pub(crate) fn login(password: &str) -> String {
 
 /// The recorded first block of a regtest chain, with this nonce: another nonce is another block.
 pub(crate) fn block(nonce: u32) -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/litecoin/block_coinbase_only.json");
-    let recording: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let mut hex = recording["block_hex"].as_str().unwrap().to_owned();
+    let mut hex = recordings::hex(&recordings::block("litecoin/block_coinbase_only.json").0);
     hex.replace_range(152..160, &format!("{:08x}", nonce.swap_bytes()));
     hex
 }
@@ -174,12 +172,6 @@ pub(crate) fn hash_of(block: &str) -> String {
     let mut header = [0; 80];
     faster_hex::hex_decode(&block.as_bytes()[..160], &mut header).unwrap();
     wire::BlockHash::from_wire(wire::sha256d(&header)).to_string()
-}
-
-pub(crate) fn bytes_of(hex: &str) -> Vec<u8> {
-    let mut bytes = vec![0; hex.len() / 2];
-    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).unwrap();
-    bytes
 }
 
 pub(crate) fn submitblock(id: &str, hex: &str) -> String {

@@ -253,9 +253,7 @@ pub(crate) fn client(daemon: &Daemon) -> Client {
 
 /// A recorded reply of litecoind 0.21.2.1, with its status, as the act of sending it with the id of `seen`.
 pub(crate) fn recorded(name: &str, seen: &Seen) -> Act {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/litecoin/rpc_replies.json");
-    let recording = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let recording: Value = serde_json::from_slice(&recording).unwrap();
+    let recording = recordings::read("litecoin/rpc_replies.json");
     let reply = &recording["replies"][name];
     let status = reply["http_status"].as_u64().unwrap_or_else(|| panic!("no recording {name}"));
     let mut body = reply["json"].clone();

@@ -17,7 +17,6 @@ mod template;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::{Node, Verdict};
@@ -118,19 +117,13 @@ fn submit(node: &mut Node, params: &[Value], now: Duration) -> Result<Value, Fau
 
 pub(crate) fn submit_hex(node: &mut Node, hex: &str, now: Duration) -> Result<Value, Fault> {
     let undecodable = || Fault::new(Fault::UNDECODABLE, "Block decode failed");
-    match node.submit(&unhex(hex).ok_or_else(undecodable)?, now) {
+    match node.submit(&chain::unhex(hex).map_err(|_| undecodable())?, now) {
         Verdict::Undecodable => Err(undecodable()),
         Verdict::Refused(word) if word == "bad-cb-missing" => {
             Err(Fault::new(Fault::UNDECODABLE, "Block does not start with a coinbase"))
         }
         verdict => Ok(verdict.word().map_or(Value::Null, Value::from)),
     }
-}
-
-pub(crate) fn unhex(hex: &str) -> Option<Bytes> {
-    let mut bytes = vec![0; hex.len() / 2];
-    faster_hex::hex_decode(hex.as_bytes(), &mut bytes).ok()?;
-    Some(bytes.into())
 }
 
 /// The fields of an object, to be added to others.

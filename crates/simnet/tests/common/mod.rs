@@ -66,9 +66,7 @@ pub(crate) const DAEMONS: [Daemon; 3] = [LITECOIN, DASH, DOGECOIN];
 
 impl Daemon {
     pub(crate) fn recording(&self, file: &str) -> Value {
-        let path = format!("{}/../../tests/fixtures/{}/{file}", env!("CARGO_MANIFEST_DIR"), self.folder);
-        let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+        recordings::read(&format!("{}/{file}", self.folder))
     }
 
     /// The headers of the recorded chain from block 1 on: the node's own answer to `getheaders`.
@@ -109,10 +107,7 @@ impl Daemon {
 }
 
 pub(crate) fn unhex(value: &Value) -> Bytes {
-    let text = value.as_str().expect("hex");
-    let mut bytes = vec![0; text.len() / 2];
-    faster_hex::hex_decode(text.as_bytes(), &mut bytes).expect("hex");
-    bytes.into()
+    recordings::unhex(value.as_str().expect("hex"))
 }
 
 /// Draws these numbers and these bytes, and nothing else.

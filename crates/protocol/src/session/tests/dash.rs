@@ -321,7 +321,7 @@ fn addresses_are_heard_and_neither_answered_nor_passed_on() {
 
 /// How late a dashd's message may come for no reason of its peer's: the longest that was measured.
 fn longest_stall() -> Duration {
-    let recording = recording("dash/outgoing_stall_500ms.json");
+    let recording = recordings::read("dash/outgoing_stall_500ms.json");
     let runs = recording["runs"].as_array().expect("runs").iter();
     let longest = runs
         .flat_map(|run| run.as_object().expect("a run").values())

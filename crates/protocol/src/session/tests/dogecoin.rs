@@ -134,9 +134,9 @@ fn it_offers_both_compact_formats() {
 
 #[test]
 fn its_first_getheaders_is_answered_with_headers_that_have_their_auxpow() {
-    let json = recording("dogecoin/block_auxpow_tree8_parent5tx.json");
+    let json = recordings::read("dogecoin/block_auxpow_tree8_parent5tx.json");
     let block = recorded_block(&DOGECOIN, "dogecoin/block_auxpow_tree8_parent5tx.json");
-    let header = unhex(json["header_hex"].as_str().expect("hex"));
+    let header = recordings::unhex(json["header_hex"].as_str().expect("hex"));
     assert!(header.len() > 80);
     for file in RECORDINGS {
         let mut talk = Talk::on(&DOGECOIN);
@@ -199,7 +199,7 @@ fn a_block_of_ours_is_served_with_its_auxpow() {
 /// name: the message itself is made of it by BIP61 and protocol.md §2, with a name that begins so.
 #[test]
 fn every_recorded_reject_of_a_block_is_heard_with_its_reason() {
-    let recording = recording("dogecoin/relay_invalid_blocks.json");
+    let recording = recordings::read("dogecoin/relay_invalid_blocks.json");
     let mut reasons = std::collections::BTreeMap::new();
     for case in recording["cases"].as_array().expect("cases") {
         let lines = case["to_sender"].as_array().into_iter().flatten();

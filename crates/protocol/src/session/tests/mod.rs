@@ -6,10 +6,10 @@ mod allocations;
 mod dash;
 mod dogecoin;
 mod handshake;
+mod litecoin;
 mod mutation;
 mod objects;
 mod property;
-mod recordings;
 mod replay;
 mod serve;
 mod steady;
@@ -20,9 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::litecoin::Litecoin;
 use bytes::Bytes;
 use chain::{Chain, IndexedBlock, Network};
-use litecoin::Litecoin;
 use serde_json::Value;
 use wire::{
     BlockHash, DecodeError, Header, Message, NetworkAddress, Services, VersionDetails, VersionMessage,
@@ -209,22 +209,9 @@ fn hangs_up(outputs: &[Output]) -> Option<&Disconnect> {
     }
 }
 
-/// A file of recordings, by its path among them; a missing one fails the test.
-fn recording(file: &str) -> Value {
-    let path = format!("{}/../../tests/fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn unhex(text: &str) -> Bytes {
-    let mut bytes = vec![0; text.len() / 2];
-    faster_hex::hex_decode(text.as_bytes(), &mut bytes).expect("hex");
-    bytes.into()
-}
-
 /// A recorded block.
 fn recorded_block(chain: &Arc<dyn Chain>, file: &str) -> Arc<IndexedBlock> {
-    let bytes = unhex(recording(file)["block_hex"].as_str().expect("hex"));
+    let (bytes, _) = recordings::block(file);
     let inspection = chain.inspect(&bytes, u32::MAX);
     Arc::new(inspection.block.expect("a block that can be read"))
 }

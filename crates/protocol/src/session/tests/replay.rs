@@ -26,7 +26,7 @@ pub(super) struct Replay {
 /// second. The codec's limit rises only when the session says so. Before each message the daemon is silent for `stall`
 /// longer than it was.
 pub(super) fn replay(mut talk: Talk, file: &str, stall: Duration) -> Replay {
-    let recording = recording(file);
+    let recording = recordings::read(file);
     let outputs = talk.drain();
     let [Output::Send(Message::Version(opening))] = &outputs[..] else {
         panic!("{file}: we speak first: {outputs:?}")
@@ -51,7 +51,7 @@ pub(super) fn replay(mut talk: Talk, file: &str, stall: Duration) -> Replay {
             }
         }
         talk.now = begin + at;
-        buffer.extend_from_slice(&unhex(entry["raw_hex"].as_str().expect("hex")));
+        buffer.extend_from_slice(&recordings::unhex(entry["raw_hex"].as_str().expect("hex")));
         let frame = codec.decode(&mut buffer).unwrap_or_else(|error| panic!("{file}: {error}"));
         let Some(Frame::Intact { command, payload }) = frame else { panic!("{file}: {frame:?}") };
         let message =

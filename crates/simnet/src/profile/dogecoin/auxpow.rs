@@ -50,16 +50,8 @@ mod tests {
     use serde_json::Value;
     use wire::Header;
 
-    fn recording(file: &str) -> Value {
-        let path = format!("{}/../../tests/fixtures/dogecoin/{file}", env!("CARGO_MANIFEST_DIR"));
-        serde_json::from_slice(&std::fs::read(&path).expect(&path)).expect(&path)
-    }
-
     fn unhex(value: &Value) -> Bytes {
-        let text = value.as_str().unwrap();
-        let mut bytes = vec![0; text.len() / 2];
-        faster_hex::hex_decode(text.as_bytes(), &mut bytes).unwrap();
-        bytes.into()
+        recordings::unhex(value.as_str().unwrap())
     }
 
     fn hashes(value: &Value) -> Vec<[u8; 32]> {
@@ -69,7 +61,7 @@ mod tests {
     #[test]
     fn a_proof_of_the_recorded_parts_is_the_recorded_one() {
         for (file, nonce) in [("block_auxpow_simple.json", 0), ("block_auxpow_tree8_parent5tx.json", 7)] {
-            let recording = recording(file);
+            let recording = recordings::read(&format!("dogecoin/{file}"));
             let parts = &recording["auxpow_parts"];
             let tree = Tree { branch: hashes(&parts["chain_merkle_branch"]), nonce };
             let header = Header::new(unhex(&parts["parent_header_hex"])[..].try_into().unwrap());

@@ -15,7 +15,7 @@ use crate::{
     chainstate::Standing,
     node::Solution,
     profile::Answer,
-    rpc::{self, Fault, fields, text, unhex},
+    rpc::{self, Fault, fields, text},
 };
 
 /// Base units per 1000 bytes, in coins.
@@ -92,7 +92,7 @@ fn solved(node: &mut Node, block: &Value, auxpow: &Value, now: Duration) -> Answ
     let unknown = || Fault::new(Fault::PARAMETER, "block hash unknown");
     let block: BlockHash = block.parse().map_err(|_| unknown())?;
     // What is no hex is left away (G utilstrencodings.cpp, ParseHex), and then something is missing.
-    let proof = unhex(auxpow).unwrap_or_default();
+    let proof = chain::unhex(auxpow).unwrap_or_default();
     match node.solve(&block, &proof, now) {
         Solution::Unknown => Err(unknown()),
         Solution::Unreadable => {
@@ -105,7 +105,7 @@ fn solved(node: &mut Node, block: &Value, auxpow: &Value, now: Duration) -> Answ
 
 /// As all daemons do, but of a block whose header is known already little is said (protocol.md §6.2).
 fn submit(node: &mut Node, data: &Value, now: Duration) -> Answer {
-    let known = unhex(text(data)?).and_then(|bytes| standing(node, &bytes));
+    let known = chain::unhex(text(data)?).ok().and_then(|bytes| standing(node, &bytes));
     let result = rpc::submit_hex(node, text(data)?, now)?;
     Ok(match (known, result.as_str()) {
         (None | Some(Standing::Validated), _) | (_, Some("duplicate-invalid")) => result,
