@@ -260,7 +260,8 @@ impl PeerTable {
     fn arrange(&self) {
         let all = self.all.lock();
         let mut ready: Vec<_> = all.values().filter(|peer| peer.is_ready()).cloned().collect();
-        ready.sort_by_key(|peer| (std::cmp::Reverse(peer.rank()), peer.id));
+        // Each rank is read once: scores change meanwhile, and a sort whose keys change under it panics.
+        ready.sort_by_cached_key(|peer| (std::cmp::Reverse(peer.rank()), peer.id));
         self.choose_observers(&ready);
         self.ready.store(Arc::new(ready));
     }
@@ -306,6 +307,19 @@ mod tests {
         assert_eq!(order(&table), ["node", "b", "d", "c"]);
         table.remove(low.id);
         assert_eq!(order(&table), ["node", "b", "c"]);
+    }
+
+    #[test]
+    fn scores_may_change_while_the_peers_are_put_into_order() {
+        let table = PeerTable::new(1);
+        let peers: Vec<_> = (0..256).map(|n| add(&table, &format!("peer{n}"), Kind::Discovered, n)).collect();
+        std::thread::scope(|scope| {
+            let arranging = scope.spawn(|| (0..2_000).for_each(|_| table.arrange()));
+            for round in (0u32..).take_while(|_| !arranging.is_finished()) {
+                let peer = &peers[round as usize % peers.len()];
+                peer.score.store(round.wrapping_mul(2_654_435_761) >> 20, Relaxed);
+            }
+        });
     }
 
     #[test]
