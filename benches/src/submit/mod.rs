@@ -130,8 +130,8 @@ async fn measure(size: usize, label: &str, rounds: usize) -> anyhow::Result<Vec<
     for round in 0..WARM_UP + rounds {
         let block = blocks.next(size);
         length = block.len();
-        let request = SubmitRequest::from_bytes(&block);
-        let expected = sha256d(request.body());
+        let request = Bytes::from(SubmitRequest::from_bytes(&block).pieces().concat());
+        let expected = sha256d(&request);
         let hex = Bytes::from(faster_hex::hex_string(&block));
         contestants.shuffle(&mut rand::rng());
         for contestant in contestants {
@@ -147,7 +147,7 @@ async fn measure(size: usize, label: &str, rounds: usize) -> anyhow::Result<Vec<
                     (start, arrived)
                 }
                 Contestant::Bare => {
-                    let request = Request::new(request.body());
+                    let request = Request::new(&request);
                     let start = clock::now();
                     let sending = bare.submit(&request);
                     let arrived = block_in_place(|| nodes.arrived(&expected))?;

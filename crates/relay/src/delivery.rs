@@ -10,7 +10,7 @@ use chain::{Finding, IndexedBlock};
 use net::Plan;
 use parking_lot::Mutex;
 use protocol::{
-    dedup::Fingerprint,
+    dedup::Digest,
     delivery::{Tracker, WithheldReason},
     verdict::{Answer, Judgement},
 };
@@ -25,7 +25,9 @@ pub(crate) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(4);
 /// A block on its way. Shared by all who submitted it, and by the tasks that carry it.
 #[derive(Debug)]
 pub struct Delivery {
-    pub(crate) fingerprint: Fingerprint,
+    block: BlockHash,
+    /// What the submitted bytes are known by.
+    pub(crate) digest: Arc<Digest>,
     pub(crate) source: Source,
     pub(crate) received_at: Instant,
     pub(crate) received_wall: SystemTime,
@@ -55,7 +57,7 @@ pub(crate) struct State {
     /// The block itself, while it may still be sent.
     pub(crate) block: Option<Arc<IndexedBlock>>,
     /// What its canonical form is known by; the digest is also what a frame's checksum is cut from.
-    pub(crate) canonical: Option<Fingerprint>,
+    pub(crate) canonical: Option<Arc<Digest>>,
     /// Whether this delivery takes the block to peers. Of several forms of a block one does.
     pub(crate) carries: bool,
     /// Why no peer gets the block any more, if that is so.
@@ -168,7 +170,7 @@ pub enum Goal {
 
 impl Delivery {
     pub(crate) fn new(
-        fingerprint: Fingerprint,
+        block: BlockHash,
         parent: BlockHash,
         submission: &Submission,
         nodes: &[Arc<Node>],
@@ -197,7 +199,7 @@ impl Delivery {
             journal: JournalState::Pending,
             nodes: nodes.iter().map(verdict).collect(),
             acknowledge,
-            tracker: Tracker::new(fingerprint.block, parent),
+            tracker: Tracker::new(block, parent),
             fate: None,
             claimed: None,
             repeats: 0,
@@ -209,7 +211,8 @@ impl Delivery {
             replaced: false,
         };
         Self {
-            fingerprint,
+            block,
+            digest: Arc::new(Digest::of(submission.bytes.clone())),
             source: submission.source,
             received_at: submission.received_at,
             received_wall: SystemTime::now(),
@@ -226,7 +229,7 @@ impl Delivery {
 
     /// The block's name.
     pub fn block(&self) -> BlockHash {
-        self.fingerprint.block
+        self.block
     }
 
     /// When the block was received: all times of the report count from here.

@@ -66,8 +66,8 @@ impl Relay {
         let peers = self.peers.ready();
         peers.iter().for_each(|peer| self.offer(delivery, block, peer));
         // Whoever hands in the canonical form later joins this delivery.
-        if let Some(canonical) = delivery.read(|state| state.canonical) {
-            self.recent.lock().insert(canonical, delivery.clone());
+        if let Some(canonical) = delivery.read(|state| state.canonical.clone()) {
+            self.recent.lock().insert(block.hash, &canonical, delivery.clone());
         }
         peers.iter().map(|peer| peer.lane.clone()).collect()
     }
@@ -296,7 +296,7 @@ impl Relay {
     /// processed. Made once per delivery, for the first peer, and shared by all.
     fn plan(&self, delivery: &Delivery, block: &IndexedBlock) -> Arc<Plan> {
         delivery.plan(|| {
-            let digest = delivery.read(|state| state.canonical).map(|canonical| canonical.body);
+            let digest = delivery.read(|state| state.canonical.clone());
             let magic = self.chain.params().magic;
             let mut locator = vec![delivery.parent];
             locator.extend(
@@ -309,7 +309,7 @@ impl Relay {
                 packets: vec![
                     match digest {
                         Some(digest) => {
-                            Packet::with_digest(magic, Command::BLOCK, block.bytes.clone(), &digest)
+                            Packet::with_digest(magic, Command::BLOCK, block.bytes.clone(), digest.get())
                         }
                         None => Packet::new(magic, Command::BLOCK, block.bytes.clone()),
                     },

@@ -13,7 +13,7 @@
 //! 2. the block goes into the **journal**, whose sync runs beside the sends;
 //! 3. the block is **inspected** on a thread for such work, and, if a peer would welcome it, its canonical form is
 //!    framed once, put into the lane of **every peer** in the order of their scores, and written to their sockets by
-//!    that very thread.
+//!    that very thread. While no peer is connected, the nodes have the processors to themselves first.
 //!
 //! A node of ours that is also a P2P peer is pushed to when its `submitblock` has answered or failed, or after 250 ms:
 //! the push would destroy its verdict.

@@ -8,17 +8,20 @@ use std::{
 
 use bytes::Bytes;
 use chain::{Chain, Finding, IndexedBlock, Inspection};
-use journal::{Append, Entry, Journal, Key, NotDurable};
+use journal::{Entry, Journal, Key, NotDurable};
 use parking_lot::Mutex;
 use protocol::{
-    dedup::{Fingerprint, Recent},
+    dedup::{Digest, Recent},
     delivery::WithheldReason,
     finality::Locks,
     headers::HeaderView,
     issuers::Issuers,
 };
 use rpc::SubmitRequest;
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
@@ -34,6 +37,9 @@ const REMEMBERED: usize = 256;
 
 /// How many of our blocks are held to be served, at most.
 const SHELF: usize = 64;
+
+/// How long the inspection of a block waits for the nodes to have it, while no peer is there to be sent to.
+const NODES_FIRST: Duration = Duration::from_millis(10);
 
 /// What a relay is made with.
 #[derive(Debug, Clone)]
@@ -200,7 +206,7 @@ impl Relay {
         let block = header.as_ref().map_or(BlockHash::ZERO, |header| self.chain.block_hash(header));
         let parent = header.as_ref().map_or(BlockHash::ZERO, Header::parent);
         let delivery = Arc::new(Delivery::new(
-            Fingerprint::of(block, &submission.bytes),
+            block,
             parent,
             &submission,
             &self.nodes,
@@ -217,8 +223,8 @@ impl Relay {
         }
         self.live.lock().push(delivery.clone());
         self.submit_to_nodes(&delivery, &submission);
-        self.write_to_journal(&delivery, &submission);
         self.inspect(&delivery, submission.bytes.clone());
+        self.write_to_journal(&delivery, &submission);
         tracing::info!(
             chain = self.name(),
             %block,
@@ -234,10 +240,10 @@ impl Relay {
     fn join(&self, delivery: &Arc<Delivery>) -> Option<Arc<Delivery>> {
         let known = {
             let mut recent = self.recent.lock();
-            let known = recent.insert(delivery.fingerprint, delivery.clone())?;
+            let known = recent.insert(delivery.block(), &delivery.digest, delivery.clone())?;
             if known.read(|state| state.retired || state.is_refused_for_good()) {
                 known.update(|state| state.replaced = true);
-                recent.replace(delivery.fingerprint, delivery.clone());
+                recent.replace(delivery.block(), &delivery.digest, delivery.clone());
                 return None;
             }
             known
@@ -250,9 +256,10 @@ impl Relay {
         if self.nodes.is_empty() {
             return;
         }
-        let hex = submission.hex.as_deref().and_then(|hex| std::str::from_utf8(hex).ok());
-        let request =
-            hex.map_or_else(|| SubmitRequest::from_bytes(&submission.bytes), SubmitRequest::from_hex);
+        let request = match &submission.hex {
+            Some(digits) => SubmitRequest::from_hex(digits.clone()),
+            None => SubmitRequest::from_bytes(&submission.bytes),
+        };
         for node in &self.nodes {
             self.spawn(self.clone().submit_to_node(node.clone(), delivery.clone(), request.clone()));
         }
@@ -263,23 +270,22 @@ impl Relay {
             let after = delivery.since_received();
             return delivery.update(|state| state.journal = JournalState::Durable { after });
         }
-        let entry = Entry {
-            key: self.journal_key(delivery),
-            chain: self.name().into(),
-            meta: Bytes::new(),
-            block: submission.bytes.clone(),
-        };
-        // Queued here and now; only its answer is waited for elsewhere.
-        let append = self.journal.append(entry.clone());
-        // Tracked and not cancelled: a block that is being written when we stop is still to be written.
-        self.tasks.spawn(self.clone().see_to_disk(delivery.clone(), entry, append));
+        let (relay, delivery, block) = (self.clone(), delivery.clone(), submission.bytes.clone());
+        // Tracked and not cancelled: a block that is being written when we stop is still to be written. And a task, for
+        // those that send to the nodes are before it in the queue: what they have given to the kernel outlives us, too,
+        // and needs no disk for it.
+        self.tasks.spawn(async move {
+            let chain = relay.name().into();
+            let entry = Entry { key: relay.journal_key(&delivery), chain, meta: Bytes::new(), block };
+            relay.see_to_disk(delivery, entry).await;
+        });
     }
 
     /// Waits until a block is on disk, and says so when the journal does and not before: where the disk refused it, the
     /// journal is asked again once it works, for only its answer about this very block is proof.
-    async fn see_to_disk(self: Arc<Self>, delivery: Arc<Delivery>, entry: Entry, mut append: Append) {
+    async fn see_to_disk(self: Arc<Self>, delivery: Arc<Delivery>, entry: Entry) {
         loop {
-            let error = match append.await {
+            let error = match self.journal.append(entry.clone()).await {
                 Ok(durable) => {
                     let after = durable.synced_at.saturating_duration_since(delivery.received_at);
                     delivery.update(|state| state.journal = JournalState::Durable { after });
@@ -303,14 +309,13 @@ impl Relay {
             if !recovered {
                 return;
             }
-            append = self.journal.append(entry.clone());
         }
     }
 
     /// The journal's key: the chain and the submitted bytes.
     pub(crate) fn journal_key(&self, delivery: &Delivery) -> Key {
         let mut bytes = self.name().as_bytes().to_vec();
-        bytes.extend_from_slice(&delivery.fingerprint.body);
+        bytes.extend_from_slice(delivery.digest.get());
         Key::new(sha256d(&bytes))
     }
 
@@ -319,22 +324,31 @@ impl Relay {
     fn inspect(self: &Arc<Self>, delivery: &Arc<Delivery>, bytes: Bytes) {
         let (relay, delivery) = (self.clone(), delivery.clone());
         self.spawn(async move {
-            let inspection = {
-                let (inspector, delivery) = (relay.clone(), delivery.clone());
-                // Tracked: a relay that has shut down holds on to nothing any more.
-                relay.tasks.spawn_blocking(move || {
-                    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-                    let inspection = inspector.chain.inspect(&bytes, u32::try_from(now).unwrap_or(u32::MAX));
-                    inspector.inspected(&delivery, inspection, &bytes);
-                })
-            };
-            if let Err(panic) = inspection.await {
-                tracing::error!(%panic, "the inspection of a block crashed; the block goes to the nodes only");
-                let finding = Finding::error("inspection-crashed", "a judgement", panic.to_string());
-                let inspection = Inspection { hash: None, findings: vec![finding], block: None };
-                relay.inspected(&delivery, inspection, &Bytes::new());
+            if relay.peers.ready().is_empty() {
+                // Nobody waits for it, and the nodes' requests, which are on their way, have use for the processors.
+                let answered = delivery.until(|state| state.nodes.iter().all(|node| node.answered.is_some()));
+                let (Ok(()) | Err(_)) = timeout(NODES_FIRST, answered).await;
             }
+            relay.inspect_now(delivery, bytes).await;
         });
+    }
+
+    async fn inspect_now(self: &Arc<Self>, delivery: Arc<Delivery>, bytes: Bytes) {
+        let inspection = {
+            let (inspector, delivery) = (self.clone(), delivery.clone());
+            // Tracked: a relay that has shut down holds on to nothing any more.
+            self.tasks.spawn_blocking(move || {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+                let inspection = inspector.chain.inspect(&bytes, u32::try_from(now).unwrap_or(u32::MAX));
+                inspector.inspected(&delivery, inspection, &bytes);
+            })
+        };
+        if let Err(panic) = inspection.await {
+            tracing::error!(%panic, "the inspection of a block crashed; the block goes to the nodes only");
+            let finding = Finding::error("inspection-crashed", "a judgement", panic.to_string());
+            let inspection = Inspection { hash: None, findings: vec![finding], block: None };
+            self.inspected(&delivery, inspection, &Bytes::new());
+        }
     }
 
     fn inspected(self: &Arc<Self>, delivery: &Arc<Delivery>, inspection: Inspection, submitted: &Bytes) {
@@ -347,7 +361,7 @@ impl Relay {
         let canonical = block.as_ref().map(|block| {
             // Usually nothing had to be mended, and these are the very bytes that were hashed when they came.
             let same = std::ptr::eq(&*block.bytes, &**submitted);
-            if same { delivery.fingerprint } else { Fingerprint::of(block.hash, &block.bytes) }
+            if same { delivery.digest.clone() } else { Arc::new(Digest::of(block.bytes.clone())) }
         });
         delivery.update(|state| {
             state.canonical = canonical;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::connection::{Connection, Failure, Reply};
+use crate::connection::{Body, Connection, Failure, Reply};
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::error::RpcError;
@@ -190,7 +190,7 @@ impl Client {
                 Some(connection) => connection,
                 None => self.dial().await?,
             };
-            let exchange = connection.exchange(self.post(path, &login, body.clone()), reply_limit);
+            let exchange = connection.exchange(self.post(path, &login, whole(body.clone())), reply_limit);
             let exchanged = match deadline {
                 Some((deadline, limit)) => match timeout_at(deadline, exchange).await {
                     Ok(exchanged) => exchanged,
@@ -249,12 +249,14 @@ impl Client {
         dialled
     }
 
-    pub(crate) fn post(&self, path: &str, login: &HeaderValue, body: Bytes) -> Request<Full<Bytes>> {
+    /// A request whose body is these pieces, one after the other.
+    pub(crate) fn post(&self, path: &str, login: &HeaderValue, body: [Bytes; 3]) -> Request<Body> {
+        let [head, middle, tail] = body;
         Request::post(path)
             .header(HOST, &self.inner.host)
             .header(AUTHORIZATION, login)
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
+            .body(Full::new(head.chain(middle).chain(tail)))
             .expect("the path was checked by is_path, and the headers are valid by their type")
     }
 
@@ -275,6 +277,11 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("endpoint", &self.inner.endpoint).finish_non_exhaustive()
     }
+}
+
+/// A body in one piece.
+pub(crate) fn whole(body: Bytes) -> [Bytes; 3] {
+    [body, Bytes::new(), Bytes::new()]
 }
 
 /// One request object. `"jsonrpc": "1.0"` is what all three daemons understand.

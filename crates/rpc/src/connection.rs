@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Bytes, BytesMut, buf::Chain};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response};
@@ -37,10 +37,13 @@ const KEEPALIVE_PROBES: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
+/// A request's body: three pieces that are sent one after the other, without being put together first.
+pub(crate) type Body = Full<Chain<Chain<Bytes, Bytes>, Bytes>>;
+
 /// A connection, driven by a task of its own. Dropping it ends the task and closes the socket, also in the middle of a
 /// request or of a reply (`SendRequest::send_request`, "Cancel safety"; our tests hold hyper to it).
 pub(crate) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Body>,
     meter: Arc<Mutex<Meter>>,
     address: String,
     last_used: Instant,
@@ -123,11 +126,7 @@ impl Connection {
 
     /// Sends one request and reads the whole reply, at most `limit` bytes of body. No time limit: the caller sets one
     /// and drops the connection when it passes.
-    pub(crate) async fn exchange(
-        &mut self,
-        request: Request<Full<Bytes>>,
-        limit: usize,
-    ) -> Result<Reply, Failure> {
+    pub(crate) async fn exchange(&mut self, request: Request<Body>, limit: usize) -> Result<Reply, Failure> {
         *self.meter.lock() = Meter::default();
         if let Err(error) = self.sender.ready().await {
             return Err(Failure { error: lost(&self.address, &error), unsent: true, silent: true });

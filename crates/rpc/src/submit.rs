@@ -28,10 +28,10 @@ const LAST_PAUSE: Duration = Duration::from_millis(250);
 const LISTED: usize = 64;
 
 /// A block as the body of a `submitblock` request, made once and shared: cloning it copies nothing, and any number of
-/// nodes send from the same bytes.
-#[derive(Clone, PartialEq, Eq)]
+/// nodes send from the same bytes, which are the caller's own where those are hex already.
+#[derive(Clone)]
 pub struct SubmitRequest {
-    body: Bytes,
+    pieces: [Bytes; 3],
 }
 
 /// How a submit to one node ended, and how it got there.
@@ -73,47 +73,42 @@ pub struct Answer {
 // === impl SubmitRequest ===
 
 impl SubmitRequest {
-    /// From the block in hex, as a pool sent it: the node gets the very same digits. A text that is no hex is passed on
-    /// too, as a JSON string; what to say to it is the node's business.
-    pub fn from_hex(hex: &str) -> Self {
+    /// From the block in hex, as a pool sent it: the node gets the very same digits, and nothing is copied. A text that
+    /// is no hex is passed on too, as a JSON string; what to say to it is the node's business.
+    pub fn from_hex(hex: impl Into<Bytes>) -> Self {
+        let hex = hex.into();
         // Without a way out within a chunk it is done many bytes at a time: nobody has the block yet.
         let is_plain =
             |chunk: &[u8]| chunk.iter().fold(true, |plain, byte| plain & byte.is_ascii_alphanumeric());
-        if !hex.as_bytes().chunks(256).all(is_plain) {
-            let body = json!({ "jsonrpc": "1.0", "id": ID, "method": "submitblock", "params": [hex] });
-            return Self { body: body.to_string().into() };
+        if hex.chunks(256).all(is_plain) {
+            return Self::around(hex);
         }
-        Self::build(hex.len(), |body| body.extend_from_slice(hex.as_bytes()))
+        let string = Bytes::from(Value::from(String::from_utf8_lossy(&hex)).to_string());
+        let quotes = string.len() - 1;
+        Self::around(string.slice(1..quotes))
     }
 
     /// From the block's bytes.
     pub fn from_bytes(block: &[u8]) -> Self {
-        let digits = 2 * block.len();
-        Self::build(digits, |body| {
-            let start = body.len();
-            body.resize(start + digits, b'0');
-            faster_hex::hex_encode(block, &mut body[start..]).expect("there is room for two digits a byte");
-        })
+        let mut digits = vec![b'0'; 2 * block.len()];
+        faster_hex::hex_encode(block, &mut digits).expect("there is room for two digits a byte");
+        Self::around(digits.into())
     }
 
-    fn build(digits: usize, put: impl FnOnce(&mut Vec<u8>)) -> Self {
+    /// The request with what stands between the quotes of its only parameter.
+    fn around(parameter: Bytes) -> Self {
         let head = format!(r#"{{"jsonrpc":"1.0","id":"{ID}","method":"submitblock","params":[""#);
-        let tail = r#""]}"#;
-        let mut body = Vec::with_capacity(head.len() + digits + tail.len());
-        body.extend_from_slice(head.as_bytes());
-        put(&mut body);
-        body.extend_from_slice(tail.as_bytes());
-        Self { body: body.into() }
+        Self { pieces: [head.into(), parameter, Bytes::from_static(br#""]}"#)] }
     }
 
     /// The size of the HTTP body in bytes.
     pub fn size(&self) -> usize {
-        self.body.len()
+        self.pieces.iter().map(Bytes::len).sum()
     }
 
-    /// The HTTP body.
-    pub fn body(&self) -> &Bytes {
-        &self.body
+    /// The HTTP body, in the pieces in which it is sent.
+    pub fn pieces(&self) -> &[Bytes; 3] {
+        &self.pieces
     }
 }
 
@@ -230,7 +225,7 @@ impl Client {
             },
         };
         let meter = connection.meter();
-        let post = self.post(self.endpoint().url.path(), &login, request.body.clone());
+        let post = self.post(self.endpoint().url.path(), &login, request.pieces.clone());
         let limit = self.endpoint().timeouts.submit;
         let exchanged = timeout(limit, connection.exchange(post, VERDICT_LIMIT)).await;
         let written_at = meter.lock().written_at(request.size());
@@ -305,38 +300,34 @@ mod tests {
 
     use super::*;
 
+    fn body(request: &SubmitRequest) -> Value {
+        let body = request.pieces().concat();
+        assert_eq!(request.size(), body.len());
+        serde_json::from_slice(&body).unwrap()
+    }
+
     proptest! {
         #[test]
         fn the_body_is_the_same_from_bytes_and_from_hex_and_is_valid_json(block: Vec<u8>) {
             let hex: String = block.iter().map(|byte| format!("{byte:02x}")).collect();
-            let request = SubmitRequest::from_bytes(&block);
-            prop_assert_eq!(&request, &SubmitRequest::from_hex(&hex));
-            let body: Value = serde_json::from_slice(request.body()).unwrap();
-            prop_assert_eq!(
-                body,
-                json!({ "jsonrpc": "1.0", "id": ID, "method": "submitblock", "params": [hex] })
-            );
+            let expected = json!({ "jsonrpc": "1.0", "id": ID, "method": "submitblock", "params": [hex] });
+            prop_assert_eq!(&body(&SubmitRequest::from_bytes(&block)), &expected);
+            prop_assert_eq!(&body(&SubmitRequest::from_hex(hex)), &expected);
         }
 
         #[test]
         fn whatever_the_caller_calls_hex_reaches_the_node_as_that_text(text: String) {
-            let request = SubmitRequest::from_hex(&text);
-            let body: Value = serde_json::from_slice(request.body()).unwrap();
-            prop_assert_eq!(&body["params"], &json!([text]));
+            let request = SubmitRequest::from_hex(text.clone());
+            prop_assert_eq!(&body(&request)["params"], &json!([text]));
         }
     }
 
     #[test]
-    fn the_callers_own_digits_are_kept() {
-        let request = SubmitRequest::from_hex("00AbCd");
-        assert!(request.body().ends_with(br#"["00AbCd"]}"#));
-        assert_eq!(request.size(), request.body().len());
-    }
-
-    #[test]
-    fn a_clone_shares_the_bytes() {
-        let request = SubmitRequest::from_bytes(&[0x5a; 1000]);
-        assert_eq!(request.clone().body().as_ptr(), request.body().as_ptr());
+    fn the_callers_own_digits_are_sent_and_not_a_copy() {
+        let digits = Bytes::from_static(b"00AbCd");
+        let request = SubmitRequest::from_hex(digits.clone());
+        assert_eq!(body(&request)["params"], json!(["00AbCd"]));
+        assert_eq!(request.clone().pieces()[1].as_ptr(), digits.as_ptr());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::client::Client;
+use crate::client::{Client, whole};
 use crate::connection::Failure;
 use crate::error::RpcError;
 
@@ -90,7 +90,7 @@ impl Client {
                 Some(connection) => connection,
                 None => self.dial().await?,
             };
-            let post = self.post(self.endpoint().url.path(), &login, Bytes::from_static(PROBE));
+            let post = self.post(self.endpoint().url.path(), &login, whole(Bytes::from_static(PROBE)));
             let limit = self.endpoint().timeouts.call;
             let reply = match timeout(limit, connection.exchange(post, PROBE_REPLY_LIMIT)).await {
                 Err(_) => return Err(self.timed_out(limit)),

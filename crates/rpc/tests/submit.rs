@@ -55,7 +55,7 @@ async fn the_nodes_verdict_comes_back_verbatim() {
         assert!(attempt.started <= written && written <= attempt.ended);
 
         let seen = daemon.next().await;
-        assert_eq!(seen.body, block().body(), "the shared body goes out as it is");
+        assert_eq!(seen.body, block().pieces().concat(), "the shared body goes out as it is");
         assert_eq!(seen.path, "/");
     }
 }
