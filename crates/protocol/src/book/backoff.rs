@@ -35,6 +35,11 @@ impl Backoff {
         doubled.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
     }
 
+    /// The same with that many failures in a row behind it.
+    pub const fn after(self, failures: u32) -> Self {
+        Self { failures, ..self }
+    }
+
     /// Forgives.
     pub fn succeed(&mut self) {
         self.failures = 0;

@@ -2,120 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Backoff, Score};
+use super::{
+    Backoff, Kind, Score, Term,
+    address::Group,
+    buckets::Place,
+    score::{self, Average, Fading},
+};
 
 /// How long a connection must have lasted to count as a success.
 const LASTING: Duration = Duration::from_secs(60);
 
-/// Why an address is in the book.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// One of our own nodes, by its configured name.
-    Own {
-        /// Its name.
-        node: String,
-    },
-    /// A peer that the operator named.
-    Fixed {
-        /// How much it matters.
-        priority: Priority,
-    },
-    /// A peer from the [chain's own source](chain::PeerSource): worth more than any other that the operator did not
-    /// name.
-    Preferred {
-        /// What it is, in the source's words: `quorum`, `masternode`.
-        label: &'static str,
-        /// How much it is worth among its like: the source names its most valuable first, with the highest number.
-        weight: u8,
-    },
-    /// A peer of one of our nodes.
-    Discovered,
-}
-
-/// How much a fixed peer matters to the operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Priority {
-    /// As much as any.
-    Normal,
-    /// More.
-    High,
-    /// Most: sent to first, never made an observer.
-    Critical,
-}
-
-/// How much a kind of peer matters; what is greater matters more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// A stranger.
-    Discovered,
-    /// Preferred by the chain, by weight.
-    Preferred(u8),
-    /// Named by the operator.
-    Fixed(Priority),
-    /// One of our own nodes.
-    Own,
-}
-
-impl Kind {
-    /// Whether it is one of our own nodes.
-    pub fn is_own(&self) -> bool {
-        matches!(self, Self::Own { .. })
-    }
-
-    /// Peers of a [chain's own source](chain::PeerSource) by their labels, of which the first is worth most.
-    pub fn preferred(labels: &[&'static str], label: &'static str) -> Self {
-        let behind = labels.iter().rev().position(|known| *known == label).unwrap_or(0);
-        Self::Preferred { label, weight: u8::try_from(behind).unwrap_or(u8::MAX) }
-    }
-
-    /// Own nodes before fixed peers by priority, before those that the chain prefers, before the rest.
-    pub fn rank(&self) -> Rank {
-        match self {
-            Self::Own { .. } => Rank::Own,
-            Self::Fixed { priority } => Rank::Fixed(*priority),
-            Self::Preferred { weight, .. } => Rank::Preferred(*weight),
-            Self::Discovered => Rank::Discovered,
-        }
-    }
-
-    /// The score that it begins with.
-    fn start(&self) -> f64 {
-        match self {
-            Self::Preferred { weight, .. } => Score::PREFERRED.0 + Score::PREFERRED.1 * f64::from(*weight),
-            _ => Score::KNOWN,
-        }
-    }
-
-    /// Whether an address of this kind is, from now on, of another that was just heard of: of a better one, or of
-    /// another that the chain prefers, since members of quorums come and go.
-    fn gives_way_to(&self, other: &Self) -> bool {
-        other.rank() > self.rank()
-            || matches!((self, other), (Self::Preferred { .. }, Self::Preferred { .. }))
-    }
-
-    /// Whether the book may let go of it to make room: nobody named it.
-    pub(super) fn is_replaceable(&self) -> bool {
-        matches!(self, Self::Preferred { .. } | Self::Discovered)
-    }
-
-    /// The word for status and metric labels.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Own { .. } => "own",
-            Self::Fixed { .. } => "fixed",
-            Self::Preferred { label, .. } => label,
-            Self::Discovered => "node",
-        }
-    }
-
-    fn backoff(&self) -> Backoff {
-        match self {
-            Self::Own { .. } => Backoff::OWN,
-            Self::Fixed { .. } => Backoff::FIXED,
-            Self::Preferred { .. } | Self::Discovered => Backoff::PEER,
-        }
-    }
-}
+/// How many counted failures in a row, and over how long at least, before a peer may be dropped.
+const HOPELESS: (u32, Duration) = (3, Duration::from_secs(24 * 3600));
 
 /// Whether there is a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +24,62 @@ pub enum State {
     Dialing,
     /// Yes, with the handshake done.
     Connected,
+}
+
+impl State {
+    /// The word for status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Dialing => "dialing",
+            Self::Connected => "connected",
+        }
+    }
+}
+
+/// What a peer has shown.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) earned: Fading,
+    pub(super) lost: Fading,
+    /// Dials taken and not taken, fading.
+    pub(super) taken: Fading,
+    pub(super) refused: Fading,
+    /// Milliseconds.
+    pub(super) handshake: Option<Average>,
+    /// Milliseconds.
+    pub(super) ping: Option<Average>,
+    /// Milliseconds.
+    pub(super) delivery: Option<Average>,
+    /// 0 to 1.
+    pub(super) early: Option<Average>,
+    /// All earlier connections together.
+    pub(super) uptime: Duration,
+    /// Blocks that it announced, and those that it announced first.
+    pub(super) announced: u64,
+    pub(super) announced_first: u64,
+    /// How often it hung up right after a block of ours.
+    pub(super) hung_up_after_block: u64,
+}
+
+impl Record {
+    pub(super) fn new(now: Instant) -> Self {
+        let nothing = Fading::new(0.0, now);
+        Self {
+            earned: nothing,
+            lost: nothing,
+            taken: nothing,
+            refused: nothing,
+            handshake: None,
+            ping: None,
+            delivery: None,
+            early: None,
+            uptime: Duration::ZERO,
+            announced: 0,
+            announced_first: 0,
+            hung_up_after_block: 0,
+        }
+    }
 }
 
 /// One address.
@@ -139,44 +93,110 @@ pub struct Entry {
     pub deliveries: u64,
     /// Failed deliveries.
     pub failures: u64,
-    score: Score,
-    backoff: Backoff,
-    due: Instant,
+    /// When we first heard of it, Unix seconds.
+    pub first_seen: f64,
+    /// When it was last alive, Unix seconds: as we saw it, or else as others say.
+    pub last_seen: f64,
+    /// What it offers, as bits, as far as is known.
+    pub services: u64,
+    /// Whether one of our own nodes is connected to it.
+    pub known_to_node: bool,
+    /// Whose neighbour told us of it first; `None` if our own node, our configuration or the chain did.
+    pub(super) heard_from: Option<Group>,
+    pub(super) place: Place,
+    pub(super) record: Record,
+    pub(super) backoff: Backoff,
+    pub(super) due: Instant,
     /// When the present connection was made.
-    since: Option<Instant>,
+    pub(super) since: Option<Instant>,
+    /// Whether the present connection is there to find out what it is worth.
+    pub(super) on_trial: bool,
+    /// Failures in a row that count, and when the first was, Unix seconds.
+    pub(super) strikes: u32,
+    pub(super) struck: f64,
 }
 
 impl Entry {
-    pub(super) fn new(kind: Kind, now: Instant) -> Self {
-        let score = Score::new(kind.start(), now);
+    pub(super) fn new(kind: Kind, heard_from: Option<Group>, unix: f64, now: Instant) -> Self {
         Self {
             backoff: kind.backoff(),
+            known_to_node: kind == Kind::Discovered(super::Source::Node),
             kind,
             state: State::Idle,
             deliveries: 0,
             failures: 0,
-            score,
+            first_seen: unix,
+            last_seen: unix,
+            services: 0,
+            heard_from,
+            place: Place::Reserved,
+            record: Record::new(now),
             due: now,
             since: None,
+            on_trial: false,
+            strikes: 0,
+            struck: 0.0,
         }
     }
 
-    /// It was heard of again, as something else perhaps.
-    pub(super) fn heard_as(&mut self, kind: Kind, now: Instant) {
-        if kind != self.kind && self.kind.gives_way_to(&kind) {
-            self.score.restart(kind.start(), now);
-            self.kind = kind;
-        }
+    /// The parts of its score. Our own nodes have none.
+    pub fn terms(&self, now: Instant) -> Vec<Term> {
+        let record = &self.record;
+        let term = |name, points| Term { name, points };
+        let round_trips = [record.handshake, record.ping];
+        let measured = round_trips.iter().flatten().count().max(1) as f64;
+        let latency: f64 = round_trips.iter().map(|mean| score::points(*mean, now, score::latency)).sum();
+        vec![
+            term("start", self.kind.start()),
+            term("deliveries", record.earned.at(now)),
+            term("failures", -record.lost.at(now)),
+            term("early", score::points(record.early, now, score::early)),
+            term("delivery", score::points(record.delivery, now, score::delivery)),
+            term("latency", latency / measured),
+            term("uptime", score::uptime(self.uptime(now))),
+            term("reliability", score::reliability(record.taken.at(now), record.refused.at(now))),
+        ]
     }
 
-    /// The score, [`Score::OWN`] for our own nodes.
-    pub fn score(&self) -> u32 {
-        if self.kind.is_own() { Score::OWN } else { self.score.last() }
+    /// The score as it is now, [`Score::OWN`] for our own nodes.
+    pub fn score(&self, now: Instant) -> u32 {
+        if self.kind.is_own() { Score::OWN } else { self.points(now).round() as u32 }
     }
 
-    /// The score as it has decayed until now.
-    pub fn score_at(&self, now: Instant) -> u32 {
-        if self.kind.is_own() { Score::OWN } else { self.score.at(now) }
+    pub(super) fn points(&self, now: Instant) -> f64 {
+        let sum: f64 = self.terms(now).iter().map(|term| term.points).sum();
+        sum.clamp(0.0, Score::MAX)
+    }
+
+    /// How long it was connected, all times together.
+    pub fn uptime(&self, now: Instant) -> Duration {
+        let present = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.record.uptime.saturating_add(present)
+    }
+
+    /// The mean of late pings, in milliseconds.
+    pub fn ping_ms(&self) -> Option<f64> {
+        self.record.ping.map(|mean| mean.value)
+    }
+
+    /// The mean time of late handshakes, in milliseconds.
+    pub fn handshake_ms(&self) -> Option<f64> {
+        self.record.handshake.map(|mean| mean.value)
+    }
+
+    /// The mean time until a block of ours was in its hands, in milliseconds.
+    pub fn delivery_ms(&self) -> Option<f64> {
+        self.record.delivery.map(|mean| mean.value)
+    }
+
+    /// How many blocks of others it announced to us, and how many before all our other peers.
+    pub fn announced(&self) -> (u64, u64) {
+        (self.record.announced, self.record.announced_first)
+    }
+
+    /// How often it hung up on us right after a block of ours: what a peer does that bans us.
+    pub fn hung_up_after_block(&self) -> u64 {
+        self.record.hung_up_after_block
     }
 
     /// When it may be dialled again.
@@ -194,45 +214,110 @@ impl Entry {
         self.backoff.failures()
     }
 
-    pub(super) fn failed(&mut self, online: bool, jitter: f64, now: Instant) {
-        if online {
-            self.score.punish(now);
+    /// Whether it has shown that it is what we look for.
+    pub fn is_proven(&self) -> bool {
+        self.deliveries > 0
+    }
+
+    /// Whether it stands where peers stand that we were connected to.
+    pub fn was_connected(&self) -> bool {
+        matches!(self.place, Place::Tried { .. })
+    }
+
+    /// Whether the book is better off without it: nobody named it, it never had a block of ours, its score is next to
+    /// nothing, and that by failures over a day.
+    pub(super) fn is_hopeless(&self, unix: f64, now: Instant) -> bool {
+        let (strikes, span) = HOPELESS;
+        self.kind.is_discovered()
+            && self.state == State::Idle
+            && !self.is_proven()
+            && self.strikes >= strikes
+            && unix - self.struck >= span.as_secs_f64()
+            && self.points(now) < Score::DROPPED_BELOW
+    }
+
+    /// It was heard of again, as something else perhaps.
+    pub(super) fn heard_as(&mut self, kind: Kind, heard_from: Option<Group>) {
+        self.known_to_node |= kind == Kind::Discovered(super::Source::Node);
+        if kind != self.kind && self.kind.gives_way_to(&kind) {
+            self.backoff = kind.backoff().after(self.backoff.failures());
+            self.kind = kind;
+            self.heard_from = heard_from;
+        }
+    }
+
+    /// A dial or a handshake failed.
+    pub(super) fn failed(&mut self, counts: bool, jitter: f64, unix: f64, now: Instant) {
+        if counts {
+            self.record.lost.add(Score::FAILED, now);
+            self.record.refused.add(1.0, now);
+            if self.strikes == 0 {
+                self.struck = unix;
+            }
+            self.strikes = self.strikes.saturating_add(1);
         }
         self.wait(jitter, now);
     }
 
     fn wait(&mut self, jitter: f64, now: Instant) {
         self.state = State::Idle;
+        self.on_trial = false;
         self.due = now + self.backoff.fail(jitter);
     }
 
-    pub(super) fn connected(&mut self, now: Instant) {
+    pub(super) fn connected(&mut self, handshake: Option<Duration>, unix: f64, now: Instant) {
         self.state = State::Connected;
         self.due = now;
         self.since = Some(now);
+        self.last_seen = unix;
+        self.strikes = 0;
+        self.record.taken.add(1.0, now);
+        if let Some(time) = handshake {
+            score::note(&mut self.record.handshake, milliseconds(time), now);
+        }
     }
 
     /// Only a connection that lasted forgives the failures before it: a node that greets and hangs up (because it is
     /// full, or dislikes us, or is busy with itself) is left alone for longer each time.
-    pub(super) fn disconnected(&mut self, jitter: f64, now: Instant) {
-        let lasted = self.since.take().is_some_and(|since| now.saturating_duration_since(since) >= LASTING);
-        if lasted {
+    pub(super) fn disconnected(&mut self, jitter: f64, unix: f64, now: Instant) {
+        let lasted = self.since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.record.uptime = self.record.uptime.saturating_add(lasted);
+        self.last_seen = unix;
+        if lasted >= LASTING {
             self.backoff.succeed();
         }
         self.wait(jitter, now);
     }
 
     pub(super) fn misbehaved(&mut self, now: Instant) {
-        self.score.punish(now);
+        self.record.lost.add(Score::FAILED, now);
     }
 
-    pub(super) fn delivered(&mut self, now: Instant) {
+    pub(super) fn pinged(&mut self, round_trip: Duration, unix: f64, now: Instant) {
+        self.last_seen = unix;
+        score::note(&mut self.record.ping, milliseconds(round_trip), now);
+    }
+
+    pub(super) fn delivered(&mut self, after: Option<Duration>, now: Instant) {
         self.deliveries += 1;
-        self.score.reward(now);
+        self.record.earned.add(Score::DELIVERED, now);
+        if let Some(after) = after {
+            score::note(&mut self.record.delivery, milliseconds(after), now);
+        }
     }
 
     pub(super) fn delivery_failed(&mut self, now: Instant) {
         self.failures += 1;
-        self.score.punish(now);
+        self.record.lost.add(Score::FAILED, now);
     }
+
+    pub(super) fn announced_block(&mut self, behind_first: Duration, now: Instant) {
+        self.record.announced += 1;
+        self.record.announced_first += u64::from(behind_first.is_zero());
+        score::note(&mut self.record.early, score::earliness(behind_first), now);
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }

@@ -1,120 +1,267 @@
 //! The peer book: who exists, how good they are, and whom to dial next.
 //!
-//! The book holds addresses, never sockets. It is asked for addresses to dial, is told what came of each, and keeps a
-//! bounded [score](Score) that decaying luck and proven deliveries move. Our own nodes stand above all that: their
-//! score is shown as [`Score::OWN`], they are dialled for ever and never dropped.
+//! The book holds addresses, never sockets. It [hears](PeerBook::hear) of addresses, is asked what there is [to
+//! do](PeerBook::work), is told what came of it, and keeps a bounded [score] that fading luck, proven deliveries and
+//! measurements move. Our own nodes stand above all that: their score is shown as [`Score::OWN`], they are dialled for
+//! ever and never dropped.
+//!
+//! # Who gets a connection
+//!
+//! Fixed peers first, then those that the chain prefers, then [anchors](file) of the last run, then strangers: of those
+//! known to be good the best, and of the unknown one found by lot, bucket by bucket. Of a few places at the end it is
+//! the unknown who get them, on trial: after half an hour the best of them takes the place of the worst of the others if
+//! it is clearly better, and goes if it is not.
+//!
+//! # Security
+//!
+//! Whoever wants to surround us must get into the book, be chosen, and stay. Into the book leads a place that a keyed
+//! hash gives by neighbourhood and teller ([buckets]); chosen is one of each neighbourhood, and of one teller's at most a
+//! quarter; and who is connected and delivers is not given up for a newcomer that has not shown to be better. What anyone
+//! says of times, services and addresses is bounded, and believed of nobody but the operator and our own nodes.
 
+mod address;
 mod backoff;
+mod buckets;
 mod entry;
-mod score;
+mod explanation;
+pub mod file;
+mod kind;
+mod rules;
+pub mod score;
+mod selection;
+mod upkeep;
 
+pub use address::{Address, Group, NoAddress};
 pub use backoff::Backoff;
-pub use entry::{Entry, Kind, Priority, Rank, State};
-pub use score::Score;
+pub use entry::{Entry, State};
+pub use explanation::Explanation;
+pub use file::BookFile;
+pub use kind::{Kind, Priority, Rank, Source};
+pub use rules::{Atlas, Rules};
+pub use score::{Score, Term};
+pub use upkeep::{Seeding, Task};
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::{Duration, Instant},
+};
 
-/// A peer's address as it is written in configuration and reports: `host:port`.
-pub type Address = String;
+use buckets::{Buckets, Place};
+use upkeep::Rhythm;
 
-/// How many addresses the book holds; the worst that is not in use makes room.
-pub const CAPACITY: usize = 4096;
+/// How many peers of the chain's own source are held. Dash has some 3,000 masternodes.
+const PREFERRED: usize = 8192;
 
-/// Limits on connections.
+/// Who was last alive so long ago, as others say, is not worth a place: 30 days.
+const HORIZON: f64 = 30.0 * 86_400.0;
+
+/// What a rumour's time is set to that cannot be: five days ago (as the daemons do, L net_processing.cpp `addr`).
+const DOUBTFUL: f64 = 5.0 * 86_400.0;
+
+/// How much older than it says a rumour is taken to be: two hours.
+const HEARSAY: f64 = 2.0 * 3600.0;
+
+/// Says which wall clock time an [`Instant`] is; the book itself reads no clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How many peers to be connected to, own nodes not counted.
-    pub max: usize,
-    /// How many dials may run at the same time.
-    pub dialing: usize,
+pub struct Calendar {
+    /// A moment.
+    pub instant: Instant,
+    /// The same in Unix seconds.
+    pub unix: f64,
 }
 
-/// The book.
+impl Calendar {
+    /// Unix seconds at a moment.
+    pub fn unix(&self, at: Instant) -> f64 {
+        match at.checked_duration_since(self.instant) {
+            Some(after) => self.unix + after.as_secs_f64(),
+            None => self.unix - self.instant.saturating_duration_since(at).as_secs_f64(),
+        }
+    }
+}
+
+/// What is heard of a peer.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// Where it is.
+    pub address: Address,
+    /// What it is.
+    pub kind: Kind,
+    /// Who says so: the neighbourhood of a peer, or of a DNS seed. `None`: our own node, the configuration, the chain.
+    pub from: Option<Group>,
+    /// When it was last alive, Unix seconds, as a peer claims; `None`: it is so now.
+    pub seen: Option<u32>,
+    /// What it offers, as bits, as far as that is said.
+    pub services: u64,
+}
+
+impl Heard {
+    /// Of someone whom we need not doubt.
+    pub fn of(address: Address, kind: Kind) -> Self {
+        Self { address, kind, from: None, seen: None, services: 0 }
+    }
+}
+
+/// The book of one chain.
 #[derive(Debug)]
 pub struct PeerBook {
+    rules: Rules,
+    calendar: Calendar,
     entries: HashMap<Address, Entry>,
-    limits: Limits,
+    buckets: Buckets,
+    /// Who is being dialled or connected.
+    busy: BTreeSet<Address>,
+    own: BTreeSet<Address>,
+    fixed: BTreeSet<Address>,
+    /// Hosts that are not dialled, and until when, Unix seconds.
+    bans: BTreeMap<String, f64>,
+    /// Who was connected when the last run ended, the best last.
+    anchors: Vec<Address>,
+    /// Whose place another wants that we were connected to: they are to be tried.
+    doubted: BTreeSet<Address>,
+    rhythm: Rhythm,
 }
 
 impl PeerBook {
-    /// An empty book.
-    pub fn new(limits: Limits) -> Self {
-        Self { entries: HashMap::new(), limits }
+    /// An empty book. Nobody else may know the key.
+    pub fn new(rules: Rules, calendar: Calendar, key: u64) -> Self {
+        Self {
+            rules,
+            calendar,
+            entries: HashMap::new(),
+            buckets: Buckets::new(key),
+            busy: BTreeSet::new(),
+            own: BTreeSet::new(),
+            fixed: BTreeSet::new(),
+            bans: BTreeMap::new(),
+            anchors: Vec::new(),
+            doubted: BTreeSet::new(),
+            rhythm: Rhythm::default(),
+        }
     }
 
-    /// Adds an address. One that is known already keeps its history, and takes the better of its two kinds; of two that the chain prefers, the later.
-    pub fn add(&mut self, address: Address, kind: Kind, now: Instant) {
+    /// Hears of an address; says whether it is in the book now. One that is known already keeps its history, and takes the
+    /// better of its two kinds; of two that the chain prefers, the later.
+    pub fn hear(&mut self, heard: Heard, now: Instant) -> bool {
+        let Heard { address, kind, from, seen, services } = heard;
+        if kind.is_discovered() && !self.rules.admits(&address) {
+            return false;
+        }
+        let unix = self.calendar.unix(now);
+        let seen = seen.map_or(unix, |claimed| believed(claimed, unix));
+        if unix - seen > HORIZON {
+            return false;
+        }
         if let Some(entry) = self.entries.get_mut(&address) {
-            return entry.heard_as(kind, now);
+            entry.heard_as(kind.clone(), from);
+            entry.last_seen = entry.last_seen.max(seen);
+            entry.services |= services;
+            self.reserve(&address, &kind);
+            return true;
         }
-        if self.entries.len() >= CAPACITY && !self.make_room() {
-            return;
+        let mut entry = Entry::new(kind.clone(), from, unix, now);
+        (entry.last_seen, entry.services) = (seen, services);
+        if kind.is_discovered() {
+            let places = self.buckets.new_places(&address, entry.heard_from.as_ref());
+            let free = places.into_iter().find(|place| self.buckets.is_free(*place));
+            let Some(place) = free.or_else(|| places.into_iter().find(|place| self.make_room(*place, now)))
+            else {
+                return false;
+            };
+            entry.place = place;
+            self.buckets.put(place, address.clone());
+        } else if matches!(kind, Kind::Preferred { .. }) && !self.make_room_for_preferred(now) {
+            return false;
         }
-        self.entries.insert(address, Entry::new(kind, now));
+        self.entries.insert(address.clone(), entry);
+        self.reserve(&address, &kind);
+        true
     }
 
-    fn make_room(&mut self) -> bool {
-        let spare =
-            |(_, entry): &(&Address, &Entry)| entry.kind.is_replaceable() && entry.state == State::Idle;
-        let worst =
-            self.entries.iter().filter(spare).min_by_key(|(_, entry)| (entry.kind.rank(), entry.score()));
+    /// Who is no stranger needs no bucket.
+    fn reserve(&mut self, address: &Address, kind: &Kind) {
+        match kind {
+            Kind::Own { .. } => drop(self.own.insert(address.clone())),
+            Kind::Fixed { .. } => drop(self.fixed.insert(address.clone())),
+            Kind::Preferred { .. } => {}
+            Kind::Discovered(_) => return,
+        }
+        if let Some(entry) = self.entries.get_mut(address) {
+            self.buckets.clear(std::mem::replace(&mut entry.place, Place::Reserved));
+        }
+        self.rhythm.stir();
+    }
+
+    /// Makes a place free if whoever stands there is worth less than nothing; says whether it is free now.
+    fn make_room(&mut self, place: Place, now: Instant) -> bool {
+        let Some(occupant) = self.buckets.occupant(place) else { return true };
+        let unix = self.calendar.unix(now);
+        let worn = self.entries.get(&occupant).is_none_or(|entry| {
+            let stale = unix - entry.last_seen > HORIZON;
+            let never_there = entry.strikes >= 3 && entry.since.is_none();
+            entry.state == State::Idle && !entry.is_proven() && (stale || never_there)
+        });
+        if worn {
+            self.forget(&occupant);
+        }
+        worn
+    }
+
+    fn make_room_for_preferred(&mut self, now: Instant) -> bool {
+        let preferred =
+            || self.entries.iter().filter(|(_, entry)| matches!(entry.kind, Kind::Preferred { .. }));
+        if preferred().count() < PREFERRED {
+            return true;
+        }
+        let spare = preferred().filter(|(_, entry)| entry.state == State::Idle && !entry.is_proven());
+        let worst = spare.min_by_key(|(_, entry)| (entry.kind.rank(), entry.score(now)));
         let worst = worst.map(|(address, _)| address.clone());
-        worst.is_some_and(|address| self.entries.remove(&address).is_some())
+        worst.inspect(|address| self.forget(address)).is_some()
+    }
+
+    fn forget(&mut self, address: &Address) {
+        if let Some(entry) = self.entries.remove(address) {
+            self.buckets.clear(entry.place);
+            self.busy.remove(address);
+            self.doubted.remove(address);
+        }
     }
 
     /// An address's entry.
-    pub fn get(&self, address: &str) -> Option<&Entry> {
+    pub fn get(&self, address: &Address) -> Option<&Entry> {
         self.entries.get(address)
     }
 
+    /// How many addresses it holds.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All entries, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Address, &Entry)> {
+        self.entries.iter()
+    }
+
     /// All entries, best first.
-    pub fn entries(&self) -> Vec<(&Address, &Entry)> {
+    pub fn ranked(&self, now: Instant) -> Vec<(&Address, &Entry)> {
         let mut entries: Vec<_> = self.entries.iter().collect();
-        entries.sort_by(|(a, x), (b, y)| {
-            (y.kind.rank(), y.score()).cmp(&(x.kind.rank(), x.score())).then(a.cmp(b))
+        entries.sort_by_cached_key(|(address, entry)| {
+            (std::cmp::Reverse((entry.kind.rank(), entry.score(now))), (*address).clone())
         });
         entries
     }
 
-    /// How many addresses wait for their backoff to end.
-    pub fn in_backoff(&self, now: Instant) -> usize {
-        self.entries.values().filter(|entry| entry.state == State::Idle && !entry.is_due(now)).count()
+    /// Unix seconds at a moment, by the book's calendar.
+    pub fn unix(&self, at: Instant) -> f64 {
+        self.calendar.unix(at)
     }
 
-    /// Chooses whom to dial now and marks them as being dialled: own nodes always, then fixed peers by priority, then
-    /// by score, as far as the limits allow.
-    pub fn next_dials(&mut self, now: Instant) -> Vec<(Address, Kind)> {
-        let busy = |entry: &&Entry| entry.state != State::Idle;
-        let remote = |entry: &&Entry| !entry.kind.is_own();
-        let in_use = self.entries.values().filter(busy).filter(remote).count();
-        let dialing =
-            self.entries.values().filter(remote).filter(|entry| entry.state == State::Dialing).count();
-        let mut places =
-            self.limits.max.saturating_sub(in_use).min(self.limits.dialing.saturating_sub(dialing));
-        let due: Vec<_> = self
-            .entries()
-            .into_iter()
-            .filter(|(_, entry)| entry.state == State::Idle && entry.is_due(now))
-            .map(|(address, entry)| (address.clone(), entry.kind.clone()))
-            .collect();
-        let chosen: Vec<_> = due
-            .into_iter()
-            .filter(|(_, kind)| {
-                if kind.is_own() {
-                    return true;
-                }
-                let place = places > 0;
-                places = places.saturating_sub(1);
-                place
-            })
-            .collect();
-        for (address, _) in &chosen {
-            self.update(address, |entry| entry.state = State::Dialing);
-        }
-        chosen
-    }
-
-    fn update(&mut self, address: &str, change: impl FnOnce(&mut Entry)) {
+    fn update(&mut self, address: &Address, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.get_mut(address) {
             change(entry);
         }
@@ -122,36 +269,104 @@ impl PeerBook {
 
     /// The dial or the handshake failed. `jitter` in 0..1 spreads the redials of many.
     ///
-    /// A failed dial is held against a peer only while other connections work (`online`): an hour without network
-    /// must not empty the book.
-    pub fn dial_failed(&mut self, address: &str, online: bool, jitter: f64, now: Instant) {
-        self.update(address, |entry| entry.failed(online, jitter, now));
+    /// It is held against a peer only if that was its doing (`counts`), while another connection works: an hour without
+    /// network must not empty the book.
+    pub fn dial_failed(&mut self, address: &Address, counts: bool, jitter: f64, now: Instant) {
+        let unix = self.calendar.unix(now);
+        self.busy.remove(address);
+        self.doubted.remove(address);
+        self.update(address, |entry| entry.failed(counts, jitter, unix, now));
+        if self.entries.get(address).is_some_and(|entry| entry.is_hopeless(unix, now)) {
+            self.forget(address);
+        }
+        self.rhythm.end_of_dial(address);
     }
 
-    /// The handshake is done.
-    pub fn connected(&mut self, address: &str, now: Instant) {
-        self.update(address, |entry| entry.connected(now));
+    /// The handshake is done, so long after the dial began.
+    pub fn connected(&mut self, address: &Address, services: u64, took: Option<Duration>, now: Instant) {
+        let unix = self.calendar.unix(now);
+        let on_trial = self.rhythm.end_of_dial(address);
+        self.update(address, |entry| {
+            entry.connected(took, unix, now);
+            entry.services = services;
+            entry.on_trial = on_trial && entry.kind.is_discovered();
+        });
+        if self.entries.contains_key(address) {
+            self.busy.insert(address.clone());
+        }
+        self.doubted.remove(address);
+        self.promote(address);
+    }
+
+    /// A stranger to whom we are connected gets a place among those we were connected to, unless someone is there who has
+    /// not failed: then that one is tried first, and the stranger has its chance later.
+    fn promote(&mut self, address: &Address) {
+        let is_new = |entry: &&Entry| matches!(entry.place, Place::New { .. });
+        if self.entries.get(address).filter(is_new).is_none() {
+            return;
+        }
+        let place = self.buckets.tried_place(address);
+        if let Some(occupant) = self.buckets.occupant(place) {
+            let failed =
+                self.entries.get(&occupant).is_none_or(|entry| entry.strikes > 0 && !entry.is_proven());
+            if !failed {
+                self.doubted.insert(occupant);
+                return;
+            }
+            self.forget(&occupant);
+        }
+        if let Some(entry) = self.entries.get_mut(address) {
+            self.buckets.clear(std::mem::replace(&mut entry.place, place));
+            self.buckets.put(place, address.clone());
+        }
     }
 
     /// A connection that had been established has ended.
-    pub fn disconnected(&mut self, address: &str, jitter: f64, now: Instant) {
-        self.update(address, |entry| entry.disconnected(jitter, now));
+    pub fn disconnected(&mut self, address: &Address, jitter: f64, now: Instant) {
+        let unix = self.calendar.unix(now);
+        self.busy.remove(address);
+        self.update(address, |entry| entry.disconnected(jitter, unix, now));
+        self.rhythm.stir();
+    }
+
+    /// It hung up right after a block of ours, as one does that bans us.
+    pub fn hung_up_after_block(&mut self, address: &Address) {
+        self.update(address, |entry| entry.record.hung_up_after_block += 1);
     }
 
     /// The peer did what no honest daemon does.
-    pub fn misbehaved(&mut self, address: &str, now: Instant) {
+    pub fn misbehaved(&mut self, address: &Address, now: Instant) {
         self.update(address, |entry| entry.misbehaved(now));
     }
 
-    /// A block of ours is proven to have reached the peer.
-    pub fn delivered(&mut self, address: &str, now: Instant) {
-        self.update(address, |entry| entry.delivered(now));
+    /// The peer has returned a ping.
+    pub fn pinged(&mut self, address: &Address, round_trip: Duration, now: Instant) {
+        let unix = self.calendar.unix(now);
+        self.update(address, |entry| entry.pinged(round_trip, unix, now));
+    }
+
+    /// A block of ours is proven to have reached the peer, so long after it was written to its socket.
+    pub fn delivered(&mut self, address: &Address, after: Option<Duration>, now: Instant) {
+        self.update(address, |entry| entry.delivered(after, now));
     }
 
     /// A block of ours did not reach the peer, and it was the peer's doing.
-    pub fn delivery_failed(&mut self, address: &str, now: Instant) {
+    pub fn delivery_failed(&mut self, address: &Address, now: Instant) {
         self.update(address, |entry| entry.delivery_failed(now));
     }
+
+    /// The peer has announced a block of somebody else, so long after the first of our peers.
+    pub fn announced(&mut self, address: &Address, behind_first: Duration, now: Instant) {
+        self.update(address, |entry| entry.announced_block(behind_first, now));
+    }
+}
+
+/// What is believed of the time in a rumour. What cannot be (far from now, or before there was anything) is taken to be
+/// days old, and the rest somewhat older than it says.
+fn believed(claimed: u32, unix: f64) -> f64 {
+    let claimed = f64::from(claimed);
+    let possible = claimed > 100_000_000.0 && claimed <= unix + 600.0;
+    if possible { claimed.min(unix) - HEARSAY } else { unix - DOUBTFUL }
 }
 
 #[cfg(test)]

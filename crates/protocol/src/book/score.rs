@@ -1,14 +1,27 @@
-//! How good a peer is, in one number.
+//! How good a peer is, in one number and in its terms.
+//!
+//! The score runs from 0 to 1000. It begins with what the [kind](super::Kind) of the peer is worth, and everything that
+//! is added to that fades: what was earned or lost counts half a day later, and so does a measurement that was not made
+//! anew. A peer that we have heard nothing of for long is what it was at first.
+//!
+//! | term | points | from |
+//! |---|---|---|
+//! | `start` | 100, 50; 150 and more | a peer that the operator or a node of ours named; of strangers; that the chain prefers |
+//! | `deliveries` | +10 each | blocks of ours that it is proven to have |
+//! | `failures` | -20 each | dials, handshakes and deliveries that failed by its doing, and faults |
+//! | `early` | up to 300 | how early it announces blocks, compared with our other peers |
+//! | `delivery` | up to 100 | how soon a block of ours was in its hands |
+//! | `latency` | up to 50 | handshake and pings |
+//! | `uptime` | up to 50 | how long it was connected |
+//! | `reliability` | -50 to 50 | how many of our dials it took |
 
 use std::time::{Duration, Instant};
 
-/// From 0 to 1000, beginning at a start value and decaying back towards it: yesterday's luck counts half.
+use serde::Serialize;
+
+/// The numbers that scores are made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Score {
-    start: f64,
-    value: f64,
-    since: Instant,
-}
+pub struct Score;
 
 impl Score {
     /// What our own nodes show instead of a score, as operators of p2pool know it.
@@ -21,52 +34,117 @@ impl Score {
     pub const PREFERRED: (f64, f64) = (150.0, 50.0);
     /// The most.
     pub const MAX: f64 = 1000.0;
+    /// Who has less, and has failed for long, is dropped.
+    pub const DROPPED_BELOW: f64 = 10.0;
+    /// After this long what was earned, lost and measured counts half.
+    pub const HALF_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-    const DELIVERED: f64 = 10.0;
-    const FAILED: f64 = -20.0;
-    const HALF_LIFE: Duration = Duration::from_secs(24 * 3600);
+    pub(super) const DELIVERED: f64 = 10.0;
+    pub(super) const FAILED: f64 = 20.0;
+}
 
-    /// A new score.
-    pub fn new(start: f64, now: Instant) -> Self {
-        Self { start, value: start, since: now }
+/// One part of a score.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Term {
+    /// Its name; see the [module](self).
+    pub name: &'static str,
+    /// What it adds.
+    pub points: f64,
+}
+
+/// How much is left of something after a time.
+fn faded(since: Instant, now: Instant) -> f64 {
+    let halves = now.saturating_duration_since(since).as_secs_f64() / Score::HALF_LIFE.as_secs_f64();
+    0.5f64.powf(halves)
+}
+
+/// A sum that fades. It cannot exceed [`Score::MAX`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fading {
+    value: f64,
+    since: Instant,
+}
+
+impl Fading {
+    pub(super) fn new(value: f64, now: Instant) -> Self {
+        Self { value: value.clamp(0.0, Score::MAX), since: now }
     }
 
-    /// Gives it another start, to which what was earned and lost so far is added.
-    pub fn restart(&mut self, start: f64, now: Instant) {
-        let by = start - self.start;
-        self.change(by, now);
-        self.start = start;
+    pub(super) fn at(&self, now: Instant) -> f64 {
+        self.value * faded(self.since, now)
     }
 
-    /// The score at a time, as an integer.
-    pub fn at(&self, now: Instant) -> u32 {
-        self.decayed(now).round() as u32
+    pub(super) fn add(&mut self, by: f64, now: Instant) {
+        *self = Self::new(self.at(now) + by, now);
+    }
+}
+
+/// The mean of late measurements, of which the newest count most; it fades when none comes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Average {
+    pub(super) value: f64,
+    /// How many there were; what was long ago counts for less.
+    pub(super) count: f64,
+    since: Instant,
+}
+
+/// How many measurements a mean looks back to.
+const MEMORY: f64 = 16.0;
+
+impl Average {
+    pub(super) fn new(value: f64, count: f64, now: Instant) -> Self {
+        Self { value, count, since: now }
     }
 
-    /// The score when it last changed, as an integer.
-    pub fn last(&self) -> u32 {
-        self.value.round() as u32
-    }
-
-    fn decayed(&self, now: Instant) -> f64 {
-        let halves = now.saturating_duration_since(self.since).as_secs_f64() / Self::HALF_LIFE.as_secs_f64();
-        self.start + (self.value - self.start) * 0.5f64.powf(halves)
-    }
-
-    /// A proven delivery: +10.
-    pub fn reward(&mut self, now: Instant) {
-        self.change(Self::DELIVERED, now);
-    }
-
-    /// A failure: -20.
-    pub fn punish(&mut self, now: Instant) {
-        self.change(Self::FAILED, now);
-    }
-
-    fn change(&mut self, by: f64, now: Instant) {
-        self.value = (self.decayed(now) + by).clamp(0.0, Self::MAX);
+    pub(super) fn note(&mut self, value: f64, now: Instant) {
+        self.count = (self.count + 1.0).min(MEMORY);
+        self.value += (value - self.value) / self.count;
         self.since = now;
     }
+
+    /// What it is worth: `points` of the mean, as far as it is known and fresh. A single measurement counts for a third.
+    pub(super) fn points(&self, now: Instant, points: impl Fn(f64) -> f64) -> f64 {
+        points(self.value) * (self.count / (self.count + 2.0)) * faded(self.since, now)
+    }
+}
+
+/// A measurement, if there is one.
+pub(super) fn note(average: &mut Option<Average>, value: f64, now: Instant) {
+    average.get_or_insert(Average::new(value, 0.0, now)).note(value, now);
+}
+
+pub(super) fn points(average: Option<Average>, now: Instant, points: impl Fn(f64) -> f64) -> f64 {
+    average.map_or(0.0, |average| average.points(now, points))
+}
+
+/// The worth of a round trip in milliseconds, from 0 to 50: half at 100 ms.
+pub(super) fn latency(milliseconds: f64) -> f64 {
+    50.0 * 0.5f64.powf(milliseconds / 100.0)
+}
+
+/// The worth of a delivery time in milliseconds, from 0 to 100: half at 250 ms.
+pub(super) fn delivery(milliseconds: f64) -> f64 {
+    100.0 * 0.5f64.powf(milliseconds / 250.0)
+}
+
+/// The worth of announcements, from 0 to 300, by the mean of [`earliness`].
+pub(super) fn early(earliness: f64) -> f64 {
+    300.0 * earliness
+}
+
+/// How early an announcement was, from 0 to 1: the first of all is 1, who follows has at most 0.8, half of it at 100 ms.
+pub(super) fn earliness(behind_first: Duration) -> f64 {
+    if behind_first.is_zero() { 1.0 } else { 0.8 * 0.5f64.powf(behind_first.as_secs_f64() / 0.1) }
+}
+
+/// The worth of time spent connected, from 0 to 50: half after twelve hours.
+pub(super) fn uptime(connected: Duration) -> f64 {
+    50.0 - 50.0 * 0.5f64.powf(connected.as_secs_f64() / (12.0 * 3600.0))
+}
+
+/// The worth of the share of dials that were taken, from -50 to 50; none either way is worth nothing.
+pub(super) fn reliability(taken: f64, refused: f64) -> f64 {
+    50.0 * (taken - refused) / (taken + refused + 2.0)
 }
 
 #[cfg(test)]
@@ -74,16 +152,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_score_is_bounded_and_decays_towards_its_start() {
+    fn what_was_earned_is_bounded_and_fades() {
         let now = Instant::now();
-        let mut score = Score::new(Score::KNOWN, now);
-        (0..200).for_each(|_| score.reward(now));
-        assert_eq!(score.at(now), 1000);
-        assert_eq!(score.at(now + Score::HALF_LIFE), 550);
-        (0..200).for_each(|_| score.punish(now));
-        assert_eq!(score.at(now), 0);
-        assert_eq!(score.at(now + 10 * Score::HALF_LIFE), 100);
-        score.restart(150.0, now);
-        assert_eq!((score.at(now), score.at(now + 10 * Score::HALF_LIFE)), (50, 150));
+        let mut earned = Fading::new(0.0, now);
+        (0..200).for_each(|_| earned.add(Score::DELIVERED, now));
+        assert_eq!(earned.at(now), 1000.0);
+        assert_eq!(earned.at(now + Score::HALF_LIFE), 500.0);
+        assert!(earned.at(now + 20 * Score::HALF_LIFE) < 0.01);
+    }
+
+    #[test]
+    fn one_measurement_counts_for_less_than_many_and_the_newest_for_most() {
+        let now = Instant::now();
+        let mut average = None;
+        note(&mut average, 0.5, now);
+        let once = points(average, now, early);
+        (0..100).for_each(|_| note(&mut average, 0.5, now));
+        let often = points(average, now, early);
+        assert!((49.0..51.0).contains(&once) && (130.0..150.0).contains(&often), "{once} {often}");
+        (0..32).for_each(|_| note(&mut average, 1.0, now));
+        assert!(average.is_some_and(|average| average.value > 0.9), "{average:?}");
+        assert!(points(average, now + Score::HALF_LIFE, early) < 150.0);
+    }
+
+    #[test]
+    fn the_first_to_announce_a_block_earns_most() {
+        assert_eq!(earliness(Duration::ZERO), 1.0);
+        let later = [1, 50, 100, 1000].map(|ms| earliness(Duration::from_millis(ms)));
+        assert!(later[0] < 0.8 && later.is_sorted_by(|a, b| a > b), "{later:?}");
     }
 }

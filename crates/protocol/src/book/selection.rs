@@ -1,0 +1,180 @@
+//! Whom to dial.
+
+use std::{collections::HashMap, hash::Hash, net::IpAddr, time::Instant};
+
+use rand::{Rng, RngCore};
+
+use super::{Address, Entry, Group, Kind, PeerBook, Rules, State, buckets::Buckets, upkeep::clearly_better};
+
+/// Of how many unknown ones, each found by lot, the best is taken.
+const DRAWN: usize = 4;
+
+/// Who has a connection, by what there may not be too many of.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    groups: HashMap<Group, usize>,
+    tellers: HashMap<Group, usize>,
+    asns: HashMap<u32, usize>,
+    countries: HashMap<[u8; 2], usize>,
+}
+
+fn count<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: Option<K>) {
+    if let Some(key) = key {
+        *counts.entry(key).or_default() += 1;
+    }
+}
+
+fn has_room<K: Eq + Hash>(counts: &HashMap<K, usize>, key: Option<K>, limit: usize) -> bool {
+    limit == 0 || key.is_none_or(|key| counts.get(&key).is_none_or(|count| *count < limit))
+}
+
+impl Crowd {
+    fn add(&mut self, address: &Address, entry: &Entry, rules: &Rules) {
+        if entry.kind.is_own() || entry.kind.is_fixed() {
+            return;
+        }
+        count(&mut self.groups, Some(address.group()));
+        count(&mut self.tellers, entry.heard_from.clone());
+        count(&mut self.asns, asn(rules, address));
+        count(&mut self.countries, country(rules, address));
+    }
+
+    /// Why one more like this would be one too many.
+    pub(super) fn objection(&self, address: &Address, entry: &Entry, rules: &Rules) -> Option<&'static str> {
+        if rules.local || entry.kind.is_own() || entry.kind.is_fixed() {
+            return None;
+        }
+        if !has_room(&self.groups, Some(address.group()), rules.per_group) {
+            return Some("a neighbour of it is connected");
+        }
+        if !has_room(&self.tellers, entry.heard_from.clone(), rules.per_teller()) {
+            return Some("too many are connected that the same neighbourhood told of");
+        }
+        if !has_room(&self.asns, asn(rules, address), rules.per_asn) {
+            return Some("enough are connected in its autonomous system");
+        }
+        if !has_room(&self.countries, country(rules, address), rules.per_country) {
+            return Some("enough are connected in its country");
+        }
+        None
+    }
+}
+
+fn ip(address: &Address) -> Option<IpAddr> {
+    match address {
+        Address::Ip(address) => Some(address.ip()),
+        Address::Name(..) => None,
+    }
+}
+
+fn asn(rules: &Rules, address: &Address) -> Option<u32> {
+    rules.atlas.as_ref()?.asn(ip(address)?)
+}
+
+fn country(rules: &Rules, address: &Address) -> Option<[u8; 2]> {
+    rules.atlas.as_ref()?.country(ip(address)?)
+}
+
+impl PeerBook {
+    pub(super) fn crowd(&self) -> Crowd {
+        let mut crowd = Crowd::default();
+        for address in &self.busy {
+            if let Some(entry) = self.entries.get(address) {
+                crowd.add(address, entry, &self.rules);
+            }
+        }
+        crowd
+    }
+
+    fn is_free(&self, address: &Address, entry: &Entry, crowd: &Crowd, now: Instant) -> bool {
+        entry.state == State::Idle
+            && entry.is_due(now)
+            && !self.is_banned(address, now)
+            && crowd.objection(address, entry, &self.rules).is_none()
+    }
+
+    fn is_free_by_name(&self, address: &Address, crowd: &Crowd, now: Instant) -> bool {
+        self.entries.get(address).is_some_and(|entry| self.is_free(address, entry, crowd, now))
+    }
+
+    /// The next to dial, for a place among the regular ones or on trial.
+    pub(super) fn pick(
+        &mut self,
+        crowd: &Crowd,
+        on_trial: bool,
+        rng: &mut impl RngCore,
+        now: Instant,
+    ) -> Option<Address> {
+        while let Some(doubted) = self.doubted.pop_first() {
+            if self.is_free_by_name(&doubted, crowd, now) {
+                return Some(doubted);
+            }
+        }
+        while let Some(anchor) = self.anchors.pop() {
+            if self.is_free_by_name(&anchor, crowd, now) {
+                return Some(anchor);
+            }
+        }
+        let known = self.best_known(crowd, rng, now);
+        let Some(entry) = known.as_ref().and_then(|address| self.entries.get(address)) else {
+            return self.unknown(crowd, rng, now);
+        };
+        let wanted = if matches!(entry.kind, Kind::Preferred { .. }) {
+            true
+        } else if on_trial {
+            // On trial are the unknown; of those that were here before only who is likely to stay.
+            let promising = |(_, worst)| clearly_better(entry.points(now), worst);
+            self.worst_regular(now).is_some_and(promising) && rng.random_bool(0.5)
+        } else {
+            rng.random_bool(0.75)
+        };
+        if wanted { known } else { self.unknown(crowd, rng, now).or(known) }
+    }
+
+    /// The best of those that the chain prefers, and after them of those to whom we were connected. Between equals those
+    /// win that our own nodes do not have: through them the nodes are heard anyway.
+    fn best_known(&self, crowd: &Crowd, rng: &mut impl RngCore, now: Instant) -> Option<Address> {
+        let known = |entry: &Entry| matches!(entry.kind, Kind::Preferred { .. }) || entry.was_connected();
+        let free = self
+            .entries
+            .iter()
+            .filter(|(address, entry)| known(entry) && self.is_free(address, entry, crowd, now));
+        let rank = |entry: &Entry| (entry.kind.rank(), entry.score(now), !entry.known_to_node);
+        let best = free.map(|(address, entry)| (rank(entry), rng.next_u64(), address)).max();
+        best.map(|(_, _, address)| address.clone())
+    }
+
+    /// One of those to whom we were never connected: of a few drawn from as many buckets the best.
+    fn unknown(&self, crowd: &Crowd, rng: &mut impl RngCore, now: Instant) -> Option<Address> {
+        let mut drawn: Vec<(&Address, &Entry)> = Vec::new();
+        // The number of buckets is a power of two: an odd step passes through all of them.
+        let (start, step) =
+            (rng.random_range(0..Buckets::COUNT), 2 * rng.random_range(0..Buckets::COUNT) + 1);
+        for n in 0..Buckets::COUNT {
+            let free: Vec<_> = self
+                .buckets
+                .bucket((start + n * step) % Buckets::COUNT)
+                .filter_map(|address| self.entries.get_key_value(address))
+                .filter(|(address, entry)| self.is_free(address, entry, crowd, now))
+                .collect();
+            if !free.is_empty() {
+                drawn.push(free[rng.random_range(0..free.len())]);
+            }
+            if drawn.len() == DRAWN {
+                break;
+            }
+        }
+        let rank = |entry: &Entry| (entry.score(now), !entry.known_to_node);
+        drawn.into_iter().max_by_key(|(_, entry)| rank(entry)).map(|(address, _)| address.clone())
+    }
+
+    /// Fixed peers that are to be dialled, by priority.
+    pub(super) fn fixed_to_dial(&self, now: Instant) -> Vec<Address> {
+        let free = |address: &&Address| self.is_free_by_name(address, &Crowd::default(), now);
+        let mut fixed: Vec<_> = self.fixed.iter().filter(free).cloned().collect();
+        fixed.sort_by_key(|address| {
+            std::cmp::Reverse(self.entries.get(address).map(|entry| (entry.kind.rank(), entry.score(now))))
+        });
+        fixed
+    }
+}

@@ -1,0 +1,85 @@
+//! Floods, and who is kept all the same.
+
+use super::*;
+
+fn gossip(world: &mut World, address: Address, teller: [u8; 2]) -> bool {
+    let heard = Heard {
+        from: Some(Group::V4(teller)),
+        seen: Some(world.book.unix(world.now) as u32),
+        ..Heard::of(address, GOSSIP)
+    };
+    world.book.hear(heard, world.now)
+}
+
+#[test]
+fn what_cannot_be_dialled_does_not_get_into_the_book() {
+    let mut world = World::new(rules());
+    let onion = Address::onion(&[7; 32], 9333);
+    for address in ["10.0.0.1:1", "127.0.0.1:1", "20.1.0.1:0", "224.0.0.1:1", "[fe80::1]:1", "node.example:1"]
+    {
+        assert!(!world.hear(address, GOSSIP), "{address}");
+    }
+    assert!(!world.hear(&onion.to_string(), GOSSIP), "without a proxy it is of no use");
+    let mut behind_proxy = World::new(Rules { hidden: true, ..rules() });
+    assert!(behind_proxy.hear(&onion.to_string(), GOSSIP));
+    let mut local = World::new(Rules { local: true, ..rules() });
+    assert!(local.hear("127.0.0.1:1", GOSSIP) && !local.hear("127.0.0.1:0", GOSSIP));
+    assert!(world.hear("10.0.0.1:1", fixed(Priority::Normal)), "fixed peers may be anything");
+}
+
+#[test]
+fn a_million_addresses_leave_the_book_as_small_as_it_is_meant_to_be() {
+    let mut world = World::new(rules());
+    (1..=100).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), NODE)));
+    world.run(HOUR);
+    let connected = world.connected_now();
+    for n in 0..1_000_000u32 {
+        let [a, b, c, d] = (0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x4000_0000).to_be_bytes();
+        let address = SocketAddr::from(([a, b, c, d], 1)).into();
+        gossip(&mut world, address, [c, d]);
+    }
+    assert!(world.book.len() <= 16_384 + 4096, "{}", world.book.len());
+    assert_eq!(world.connected_now().len(), connected.len());
+    assert!(connected.iter().all(|address| world.book.get(&at(address)).is_some()));
+}
+
+#[test]
+fn one_teller_cannot_drive_out_what_others_told() {
+    let mut world = World::new(rules());
+    let honest: Vec<_> = (0..200).map(|n| neighbour(20 + (n % 120) as u8, 5, n)).collect();
+    for (n, address) in honest.iter().enumerate() {
+        gossip(&mut world, address.clone(), [100, n as u8]);
+    }
+    let before = honest.iter().filter(|address| world.book.get(address).is_some()).count();
+    for n in 0..50_000u32 {
+        let [_, b, c, d] = n.to_be_bytes();
+        gossip(&mut world, SocketAddr::from(([150 + b, c, d, 1], 1)).into(), [66, 1]);
+    }
+    let after = honest.iter().filter(|address| world.book.get(address).is_some()).count();
+    assert_eq!(before, after);
+    assert!(world.book.len() < 200 + 32 * 64 + 1, "{}", world.book.len());
+}
+
+#[test]
+fn a_place_is_taken_from_one_that_was_connected_only_after_it_was_tried_again() {
+    let mut world = World::new(Rules { max: 2, min: 2, ..rules() });
+    // Two that want the same place.
+    let first = neighbour(20, 1, 1);
+    let place = world.book.buckets.tried_place(&first);
+    let mut others = (0..255u16).flat_map(|b| (0..600).map(move |n| neighbour(21, b as u8, n)));
+    let second = others.find(|other| world.book.buckets.tried_place(other) == place).expect("there is one");
+    for address in [&first, &second] {
+        world.book.hear(Heard::of(address.clone(), NODE), world.now);
+    }
+    world.book.connected(&first, 1, None, world.now);
+    world.book.disconnected(&first, 0.0, world.now);
+    world.book.connected(&second, 1, None, world.now);
+    let was_connected = |world: &World, address| world.book.get(address).map(Entry::was_connected);
+    assert_eq!(was_connected(&world, &second), Some(false), "the place is taken");
+    world.now += HOUR;
+    assert_eq!(world.dials(), [first.to_string()], "whoever has it is tried");
+    world.book.dial_failed(&first, true, 0.0, world.now);
+    world.book.disconnected(&second, 0.0, world.now);
+    world.book.connected(&second, 1, None, world.now);
+    assert_eq!((was_connected(&world, &second), was_connected(&world, &first)), (Some(true), None));
+}

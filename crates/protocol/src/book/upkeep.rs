@@ -1,0 +1,277 @@
+//! What there is to do, and when.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use rand::RngCore;
+
+use super::{Address, Entry, Kind, PeerBook, State};
+
+/// How long a cycle is, within which so many dials may begin: also how often to look at least.
+pub(super) const CYCLE: Duration = Duration::from_secs(5);
+
+/// How often there is work while there are enough peers and room for more.
+pub(super) const GROWTH: Duration = Duration::from_secs(60);
+
+/// How often those on trial are judged.
+pub(super) const ROTATION: Duration = Duration::from_secs(30 * 60);
+
+/// How long one must have been connected to be judged. A little less than [`ROTATION`]: whoever was dialled right after one is
+/// judged at the next.
+const TRIAL: Duration = Duration::from_secs(28 * 60);
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Dial it; the book takes it that this is being done.
+    Dial {
+        /// Where.
+        address: Address,
+        /// Why.
+        kind: Kind,
+        /// Its score.
+        score: u32,
+    },
+    /// Close the connection: someone better has its place.
+    Drop {
+        /// Whose.
+        address: Address,
+        /// Why, for the log.
+        reason: &'static str,
+    },
+}
+
+/// When what was done last.
+#[derive(Debug, Default)]
+pub(super) struct Rhythm {
+    cycle: Option<Instant>,
+    /// Dials begun in this cycle.
+    dials: usize,
+    grown: Option<Instant>,
+    rotated: Option<Instant>,
+    /// Who is being dialled for a place on trial.
+    on_trial: BTreeSet<Address>,
+    /// Something has happened since there was last looked.
+    stirred: bool,
+}
+
+impl Rhythm {
+    pub(super) fn stir(&mut self) {
+        self.stirred = true;
+    }
+
+    /// The dial of one has come to its end; whether it was for a place on trial.
+    pub(super) fn end_of_dial(&mut self, address: &Address) -> bool {
+        self.stirred = true;
+        self.on_trial.remove(address)
+    }
+
+    /// Whether it is worth looking: another cycle has begun, or something has happened.
+    fn wakes(&mut self, now: Instant) -> bool {
+        let is_over = |since: Option<Instant>, after| since.is_none_or(|since| now >= since + after);
+        if is_over(self.cycle, CYCLE) {
+            (self.cycle, self.dials) = (Some(now), 0);
+            return true;
+        }
+        std::mem::take(&mut self.stirred)
+    }
+
+    /// Whether there may be more peers than are needed. Once it is so, for a cycle.
+    fn grows(&mut self, now: Instant) -> bool {
+        match self.grown {
+            Some(since) if now < since + CYCLE => true,
+            Some(since) if now < since + GROWTH => false,
+            _ => {
+                self.grown = Some(now);
+                true
+            }
+        }
+    }
+}
+
+/// Whether one score is so much better than another that a change is worth it.
+pub(super) fn clearly_better(score: f64, than: f64) -> bool {
+    score > 1.1 * than + 10.0
+}
+
+impl PeerBook {
+    /// What there is to do now. To be asked several times a second; nearly always the answer is quick and empty.
+    pub fn work(&mut self, rng: &mut impl RngCore, now: Instant) -> Vec<Task> {
+        let mut tasks = self.dial_own(now);
+        if self.rules.max == 0 || !self.rhythm.wakes(now) {
+            return tasks;
+        }
+        self.rotate(now, &mut tasks);
+        for address in self.fixed_to_dial(now) {
+            if self.may_dial() == 0 {
+                break;
+            }
+            tasks.extend(self.dial(&address, now));
+        }
+        self.dial_strangers(rng, now, &mut tasks);
+        tasks
+    }
+
+    fn dial_own(&mut self, now: Instant) -> Vec<Task> {
+        let due = |entry: &Entry| entry.state == State::Idle && entry.is_due(now);
+        let is_due = |address: &&Address| self.entries.get(*address).is_some_and(due);
+        let own: Vec<_> = self.own.iter().filter(is_due).cloned().collect();
+        own.iter().filter_map(|address| self.begin(address, now)).collect()
+    }
+
+    fn dial_strangers(&mut self, rng: &mut impl RngCore, now: Instant, tasks: &mut Vec<Task>) {
+        if self.may_dial() == 0 || (self.count(State::Connected) >= self.rules.min && !self.rhythm.grows(now))
+        {
+            return;
+        }
+        while self.may_dial() > 0 {
+            let on_trial = self.are_regulars_complete();
+            let crowd = self.crowd();
+            let Some(address) = self.pick(&crowd, on_trial, rng, now) else { return };
+            if on_trial {
+                self.rhythm.on_trial.insert(address.clone());
+            }
+            tasks.extend(self.dial(&address, now));
+        }
+    }
+
+    /// How many more dials may begin, for others than own nodes.
+    fn may_dial(&self) -> usize {
+        let dialing = self.count(State::Dialing);
+        let room = self.rules.max.saturating_sub(dialing + self.count(State::Connected));
+        let at_once = self.rules.dials_at_once.saturating_sub(dialing);
+        room.min(at_once).min(self.rules.dials_per_cycle.saturating_sub(self.rhythm.dials))
+    }
+
+    fn dial(&mut self, address: &Address, now: Instant) -> Option<Task> {
+        self.rhythm.dials += 1;
+        self.begin(address, now)
+    }
+
+    fn begin(&mut self, address: &Address, now: Instant) -> Option<Task> {
+        let entry = self.entries.get_mut(address)?;
+        entry.state = State::Dialing;
+        self.busy.insert(address.clone());
+        Some(Task::Dial { address: address.clone(), kind: entry.kind.clone(), score: entry.score(now) })
+    }
+
+    /// Entries with a connection, or on their way to one, that are not own nodes.
+    fn others(&self) -> impl Iterator<Item = (&Address, &Entry)> {
+        let busy = self.busy.iter().filter_map(|address| self.entries.get_key_value(address));
+        busy.filter(|(_, entry)| !entry.kind.is_own())
+    }
+
+    /// How many that are not own nodes are in a state.
+    fn count(&self, state: State) -> usize {
+        self.others().filter(|(_, entry)| entry.state == state).count()
+    }
+
+    /// How many are connected besides own nodes.
+    pub fn connected_others(&self) -> usize {
+        self.count(State::Connected)
+    }
+
+    fn are_regulars_complete(&self) -> bool {
+        let regular = |(address, entry): &(&Address, &Entry)| {
+            !entry.on_trial && !self.rhythm.on_trial.contains(*address)
+        };
+        self.others().filter(regular).count() >= self.rules.max - self.rules.trials()
+    }
+
+    /// The worst of those that have a place, and may lose it: nobody named them, and they have been there for a while.
+    pub(super) fn worst_regular(&self, now: Instant) -> Option<(Address, f64)> {
+        let settled = |entry: &Entry| {
+            entry.state == State::Connected
+                && !entry.on_trial
+                && !entry.kind.is_fixed()
+                && has_been_tried(entry, now)
+        };
+        let settled = self.others().filter(|(_, entry)| settled(entry));
+        let worst =
+            settled.map(|(address, entry)| (address, entry.points(now))).min_by(|a, b| a.1.total_cmp(&b.1));
+        worst.map(|(address, points)| (address.clone(), points))
+    }
+
+    /// Judges those on trial, when all places are taken and it is time.
+    fn rotate(&mut self, now: Instant, tasks: &mut Vec<Task>) {
+        let rotated = *self.rhythm.rotated.get_or_insert(now);
+        if now < rotated + ROTATION || self.count(State::Connected) < self.rules.max {
+            return;
+        }
+        self.rhythm.rotated = Some(now);
+        let on_trial = self.others().filter(|(_, entry)| entry.on_trial && has_been_tried(entry, now));
+        let mut on_trial: Vec<_> =
+            on_trial.map(|(address, entry)| (address.clone(), entry.points(now))).collect();
+        on_trial.sort_by(|a, b| b.1.total_cmp(&a.1));
+        for (newcomer, points) in on_trial {
+            match self.worst_regular(now) {
+                Some((worst, less)) if clearly_better(points, less) => {
+                    self.update(&newcomer, |entry| entry.on_trial = false);
+                    // It is on its way out, and no measure for the next.
+                    self.update(&worst, |entry| entry.on_trial = true);
+                    tasks.push(Task::Drop { address: worst, reason: "a better one has its place" });
+                }
+                _ => {
+                    tasks.push(Task::Drop { address: newcomer, reason: "no better than those that are here" })
+                }
+            }
+        }
+        // Their places are free in a moment, and are not to wait for a minute.
+        self.rhythm.grown = None;
+    }
+
+    /// Whether the book knows so few that strangers must be asked whom they know: too few are connected, and of those that
+    /// could be dialled there are too few to change that.
+    pub fn is_thin(&self, now: Instant) -> bool {
+        if self.rules.max == 0 || self.connected_others() >= self.rules.min.max(1) {
+            return false;
+        }
+        let crowd = self.crowd();
+        let promising = |(address, entry): &(&Address, &Entry)| {
+            entry.state == State::Idle
+                && !entry.kind.is_own()
+                && entry.strikes < 3
+                && !self.is_banned(address, now)
+                && crowd.objection(address, entry, &self.rules).is_none()
+        };
+        self.entries.iter().filter(promising).take(self.rules.max).count() < self.rules.max
+    }
+}
+
+fn has_been_tried(entry: &Entry, now: Instant) -> bool {
+    entry.since.is_some_and(|since| now.saturating_duration_since(since) >= TRIAL)
+}
+
+/// When seeds are asked: only while the [book is thin](PeerBook::is_thin), at first after a few seconds, in which our own
+/// nodes may have told enough, and then with a pause that doubles from a minute to an hour.
+#[derive(Debug, Clone, Copy)]
+pub struct Seeding {
+    due: Instant,
+    pause: Duration,
+}
+
+impl Seeding {
+    const AT_FIRST: Duration = Duration::from_secs(10);
+    const PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+
+    /// Begins.
+    pub fn new(now: Instant) -> Self {
+        Self { due: now + Self::AT_FIRST, pause: Self::PAUSE.0 }
+    }
+
+    /// Whether seeds are to be asked now.
+    pub fn is_due(&mut self, thin: bool, now: Instant) -> bool {
+        if !thin {
+            self.pause = Self::PAUSE.0;
+            return false;
+        }
+        let due = now >= self.due;
+        if due {
+            self.due = now + self.pause;
+            self.pause = (2 * self.pause).min(Self::PAUSE.1);
+        }
+        due
+    }
+}
