@@ -42,7 +42,11 @@ impl Engine {
         let relay = &engine.relay;
         let (notices, mut heard) = mpsc::unbounded_channel();
         for address in addresses {
-            let spec = PeerSpec { address: address.to_string(), kind: Kind::Discovered, score: 0 };
+            let spec = PeerSpec {
+                address: address.to_string(),
+                kind: Kind::Discovered(protocol::book::Source::Node),
+                score: 0,
+            };
             let notices = notices.clone();
             relay.connect(spec, move |notice| {
                 // Nobody listens any more once all are ready.

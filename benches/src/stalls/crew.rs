@@ -83,7 +83,7 @@ impl Crew {
     fn connect(&self, at: SocketAddr, score: u32) {
         let tell = self.tell.clone();
         self.engine.relay.connect(
-            PeerSpec { address: at.to_string(), kind: Kind::Discovered, score },
+            PeerSpec { address: at.to_string(), kind: Kind::Discovered(protocol::book::Source::Node), score },
             move |notice| {
                 // At the very end nobody listens any more.
                 drop(tell.send((Instant::now(), notice)));
@@ -93,7 +93,7 @@ impl Crew {
 
     async fn all_ready(&mut self, peers: usize) -> anyhow::Result<()> {
         for _ in 0..peers {
-            let (_, notice) = self.next(|notice| !matches!(notice, PeerNotice::Outcome(_))).await?;
+            let (_, notice) = self.next(|notice| !matches!(notice, PeerNotice::Outcome(..))).await?;
             ensure!(matches!(notice, PeerNotice::Ready), "a peer is not ready: {notice:?}");
         }
         Ok(())

@@ -5,14 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use protocol::{
     PeerId,
-    book::{Address, Kind, Priority},
+    book::{Kind, Priority},
 };
 use relay::PeerSpec;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     ChainHandle,
-    peer_book::{Candidates, PeerBook},
+    peer_book::{Candidates, PeerBook, heard},
     peer_connection::PeerConnection,
     rpc_endpoint::RpcEndpoint,
 };
@@ -49,7 +49,7 @@ impl ChainBroadcaster {
             };
             (peer.address.to_string(), Kind::Fixed { priority })
         });
-        Candidates(own.chain(fixed).collect())
+        Candidates(own.chain(fixed).filter_map(|(address, kind)| heard(&address, kind)).collect())
     }
 }
 
@@ -82,7 +82,7 @@ impl Actor for ChainBroadcaster {
 /// Connect to these.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Dial(pub(crate) Vec<(Address, Kind, u32)>);
+pub(crate) struct Dial(pub(crate) Vec<(String, Kind, u32)>);
 
 impl Handler<Dial> for ChainBroadcaster {
     type Result = ();

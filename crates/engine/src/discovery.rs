@@ -1,16 +1,19 @@
 //! Peers of our own nodes, as a source of peers.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use actix::Addr;
 use chain::{Candidate, PeerSource, Step, UnreadableReply};
-use protocol::book::Kind;
+use protocol::book::{Heard, Kind, Source};
 use relay::{Node, answer_of};
 use rpc::RpcError;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{ChainHandle, peer_book::Candidates, peer_book::PeerBook};
+use crate::{
+    ChainHandle,
+    peer_book::{Candidates, PeerBook, heard},
+};
 
 /// What matters of an entry of `getpeerinfo`.
 #[derive(Debug, Deserialize)]
@@ -44,8 +47,8 @@ pub(crate) async fn ask_source(chain: &ChainHandle, node: &Arc<Node>, book: &Add
         Ok(candidates) => {
             let labels = source.labels();
             let preferred =
-                |candidate: Candidate| (candidate.address, Kind::preferred(labels, candidate.label));
-            book.do_send(Candidates(candidates.into_iter().map(preferred).collect()));
+                |candidate: Candidate| heard(&candidate.address, Kind::preferred(labels, candidate.label));
+            book.do_send(Candidates(candidates.into_iter().filter_map(preferred).collect()));
         }
         Err(error) => {
             tracing::warn!(chain = chain.name(), node = node.name(), %error, "the chain's own peers could not be learnt");
@@ -78,10 +81,9 @@ async fn inquire(source: &dyn PeerSource, node: &Node) -> Result<Vec<Candidate>,
 }
 
 /// Those that the node dialled itself: the port of one that dialled the node is of no use to anyone.
-fn candidates(peers: Vec<NodePeer>) -> Vec<(String, Kind)> {
+fn candidates(peers: Vec<NodePeer>) -> Vec<Heard> {
     let dialled = peers.into_iter().filter(|peer| !peer.inbound);
-    let addresses = dialled.filter_map(|peer| peer.addr.parse::<SocketAddr>().ok());
-    addresses.map(|address| (address.to_string(), Kind::Discovered)).collect()
+    dialled.filter_map(|peer| heard(&peer.addr, Kind::Discovered(Source::Node))).collect()
 }
 
 #[cfg(test)]
@@ -89,17 +91,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_peers_that_the_node_dialled_and_that_have_an_ip_address_are_taken() {
+    fn only_peers_that_the_node_dialled_are_taken() {
         let peers = json!([
             {"addr": "203.0.113.5:9333", "inbound": false},
             {"addr": "203.0.113.6:50123", "inbound": true},
             {"addr": "[2001:db8::1]:9333", "inbound": false},
             {"addr": "abcdefgh.onion:9333", "inbound": false},
         ]);
-        let taken: Vec<_> =
-            candidates(serde_json::from_value(peers).unwrap()).into_iter().map(|(a, _)| a).collect();
-        assert_eq!(taken, ["203.0.113.5:9333", "[2001:db8::1]:9333"]);
+        let taken: Vec<_> = candidates(serde_json::from_value(peers).unwrap())
+            .into_iter()
+            .map(|heard| heard.address.to_string())
+            .collect();
+        // Which of them can be dialled is the book's to know.
+        assert_eq!(taken, ["203.0.113.5:9333", "[2001:db8::1]:9333", "abcdefgh.onion:9333"]);
     }
+
     /// The recorded answers hold nobody that the node dialled: that is the last part of the test.
     #[test]
     fn the_recorded_answers_of_each_daemon_are_understood() {
@@ -116,7 +122,8 @@ mod tests {
             let first = &mut answer[0];
             first["inbound"] = false.into();
             let expected = first["addr"].as_str().unwrap().to_owned();
-            assert!(candidates(read(answer)).contains(&(expected, Kind::Discovered)), "{chain}");
+            let found = candidates(read(answer));
+            assert!(found.iter().any(|heard| heard.address.to_string() == expected), "{chain}");
         }
     }
 }

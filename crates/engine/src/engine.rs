@@ -74,7 +74,7 @@ impl Engine {
             .enabled_chains()
             .map(|chain| {
                 let relay = relay(chain, journal.clone(), metrics.chain(&chain.name))?;
-                Ok(Arc::new(ChainHandle::new(chain.clone(), relay)))
+                Ok(Arc::new(ChainHandle::new(chain.clone(), relay, &config.data_dir)))
             })
             .collect::<Result<Vec<_>, StartError>>()?;
         let started = Instant::now();
@@ -165,6 +165,12 @@ impl Engine {
     /// no node has by then is in the journal.
     pub async fn shut_down(&self, limit: Duration) {
         self.0.draining.store(true, Relaxed);
+        // Before the connections end: who is connected now is dialled first by the next run.
+        let chains = self.chains().to_vec();
+        let saving = tokio::task::spawn_blocking(move || chains.iter().for_each(|chain| chain.save_book()));
+        if let Err(error) = saving.await {
+            tracing::error!(%error, "saving the peer books crashed");
+        }
         join_all(self.chains().iter().map(|chain| chain.relay.shut_down(limit))).await;
         let journal = self.0.journal.clone();
         // Joining the journal's thread blocks until its last sync.

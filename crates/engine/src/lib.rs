@@ -36,11 +36,12 @@ mod peer_book;
 mod peer_connection;
 mod rpc_endpoint;
 pub mod rules;
+mod store;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;
 
 pub use engine::{DIAL_TIMEOUT, Engine, StartError};
-pub use handle::{BookEntry, ChainHandle, DialStatistics, Readiness};
+pub use handle::{BanError, BookEntry, BookSummary, ChainHandle, DialStatistics, Readiness};
 pub use rpc_endpoint::REFRESH;
 pub use rules::{KNOWN_CHAINS, RulesError, UnknownChain};

@@ -2,36 +2,45 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WeakAddr, WrapFuture};
 use protocol::{
-    book::{self, Kind, Limits, State},
+    book::{Address, Heard, Kind, Task},
     delivery::Outcome,
 };
 use relay::{Ended, Peer, PeerNotice};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    BookEntry, ChainHandle,
+    ChainHandle,
     broadcaster::{ChainBroadcaster, Dial},
 };
 
-/// How often to see whether someone is to be dialled.
+/// How often to see whether there is something to do. What that is the book knows; nearly always it is nothing.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How many strangers may be dialled at the same time.
-const DIALS_AT_ONCE: usize = 3;
+/// How often the sizes are counted for metrics.
+const COUNTED: Duration = Duration::from_secs(5);
 
-/// The book of one chain.
+/// How often the book is saved.
+const SAVED: Duration = Duration::from_secs(300);
+
+/// While nothing was heard of any peer for this long, a failed dial is nobody's fault: there may be no network.
+const PROGRESS: Duration = Duration::from_secs(60);
+
+/// The book of one chain. The book itself is the [`ChainHandle`]'s: it outlives this actor, and others may look into it.
 pub(crate) struct PeerBook {
     chain: Arc<ChainHandle>,
     broadcaster: WeakAddr<ChainBroadcaster>,
     alive: CancellationToken,
     /// Dropped with the actor, also by a panic: then the chain's other actors go too, and all are rebuilt.
     _guard: DropGuard,
-    book: book::PeerBook,
+    counted: Option<Instant>,
+    saved: Instant,
+    saving: Option<JoinHandle<()>>,
 }
 
 impl PeerBook {
@@ -41,81 +50,85 @@ impl PeerBook {
         alive: CancellationToken,
         live: &[Arc<Peer>],
     ) -> Self {
-        let limits = Limits { max: chain.config.peers.max, dialing: DIALS_AT_ONCE };
         let (guard, now) = (alive.clone().drop_guard(), Instant::now());
-        let mut book = book::PeerBook::new(limits);
-        for peer in live {
-            book.add(peer.address.clone(), peer.kind.clone(), now);
-            // Also one that is being dialled: should it fail, the relay says so.
-            book.connected(&peer.address, now);
-        }
-        Self { chain, broadcaster, alive, _guard: guard, book }
+        // What happened while nobody looked after the book it was not told.
+        chain.book.lock().adopt(live.iter().filter_map(|peer| peer.address.parse().ok()), now);
+        Self { chain, broadcaster, alive, _guard: guard, counted: None, saved: now, saving: None }
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
-        let dials = self.book.next_dials(now);
-        if !dials.is_empty() {
-            self.chain.dials.lock().attempts += dials.len() as u64;
-            let scored = |(address, kind): (String, Kind)| {
-                let score = self.book.get(&address).map_or(0, |entry| entry.score_at(now));
-                (address, kind, score)
-            };
-            let dial = Dial(dials.into_iter().map(scored).collect());
-            if let Some(broadcaster) = self.broadcaster.upgrade() {
-                broadcaster.do_send(dial);
-            }
+        self.work(now);
+        if self.counted.is_none_or(|counted| now >= counted + COUNTED) {
+            self.counted = Some(now);
+            self.count(now);
         }
-        self.publish(now);
+        if now >= self.saved + SAVED && self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.saved = now;
+            let chain = self.chain.clone();
+            self.saving = Some(tokio::task::spawn_blocking(move || chain.save_book()));
+        }
     }
 
-    /// Lets others see the book.
-    fn publish(&self, now: Instant) {
-        let entries = self.book.entries();
-        let metrics = self.chain.relay.metrics();
-        for source in self.chain.relay.peer_kinds() {
-            metrics.peer_book_size(
-                source,
-                entries.iter().filter(|(_, entry)| entry.kind.as_str() == source).count(),
-            );
-        }
-        metrics.peers_in_backoff(self.book.in_backoff(now));
-        let entries = entries.into_iter().map(|(address, entry)| BookEntry {
-            address: address.clone(),
-            source: entry.kind.as_str(),
-            state: match entry.state {
-                State::Idle => "idle",
-                State::Dialing => "dialing",
-                State::Connected => "connected",
-            },
-            score: entry.score_at(now),
-            deliveries: entry.deliveries,
-            failures: entry.failures,
-            failures_in_a_row: entry.failures_in_a_row(),
-            backoff_seconds: entry.due().saturating_duration_since(now).as_secs_f64(),
-        });
-        *self.chain.book.lock() = entries.collect();
-    }
-
-    fn ended(&mut self, peer: &Peer, ended: &Ended, now: Instant) {
-        let jitter = rand::random();
-        match ended {
-            Ended::Closed(_) => self.book.disconnected(&peer.address, jitter, now),
-            Ended::NotDialled(_) | Ended::NotReady(_) => {
-                {
-                    let mut dials = self.chain.dials.lock();
-                    match ended.kind() {
-                        "timeout" | "handshake_timeout" => dials.timeouts += 1,
-                        "refused" => dials.refused += 1,
-                        _ => dials.failed += 1,
-                    }
+    fn work(&mut self, now: Instant) {
+        let tasks = self.chain.book.lock().work(&mut rand::rng(), now);
+        let mut dials = Vec::new();
+        for task in tasks {
+            match task {
+                Task::Dial { address, kind, score } => dials.push((address.to_string(), kind, score)),
+                Task::Drop { address, reason } => {
+                    tracing::info!(chain = self.chain.name(), peer = %address, reason, "peer is let go");
+                    self.chain.hang_up(|peer| peer == address);
                 }
-                // Only while another connection works is a failed dial the peer's fault.
-                let online = !self.chain.relay.ready_peers().is_empty();
-                self.book.dial_failed(&peer.address, online, jitter, now);
             }
         }
+        if dials.is_empty() {
+            return;
+        }
+        self.chain.dials.lock().attempts += dials.len() as u64;
+        if let Some(broadcaster) = self.broadcaster.upgrade() {
+            broadcaster.do_send(Dial(dials));
+        }
     }
+
+    /// Brings the gauges up to date.
+    fn count(&self, now: Instant) {
+        let metrics = self.chain.relay.metrics();
+        let summary = self.chain.book_summary(now);
+        for source in self.chain.relay.peer_kinds() {
+            metrics.peer_book_size(source, summary.sources.get(source).copied().unwrap_or_default());
+        }
+        metrics.peers_in_backoff(summary.in_backoff);
+    }
+
+    fn ended(&self, peer: &Peer, address: &Address, ended: &Ended, now: Instant) {
+        let jitter = rand::random();
+        let mut book = self.chain.book.lock();
+        match ended {
+            // What it is it will still be in a minute.
+            _ if is_unsuitable(ended) => book.unsuitable(address, now),
+            Ended::Closed(_) => book.disconnected(address, jitter, now),
+            Ended::NotDialled(_) | Ended::NotReady(_) => {
+                let counts = self.chain.relay.has_heard_within(PROGRESS);
+                book.dial_failed(address, counts, jitter, now);
+            }
+        }
+        drop(book);
+        if !matches!(ended, Ended::Closed(_)) {
+            let mut dials = self.chain.dials.lock();
+            match ended.kind() {
+                "timeout" | "handshake_timeout" => dials.timeouts += 1,
+                "refused" => dials.refused += 1,
+                _ => dials.failed += 1,
+            }
+        }
+        tracing::debug!(chain = self.chain.name(), peer = peer.name(), kind = ended.kind(), "the book knows");
+    }
+}
+
+/// Whether what ended the connection will end the next one, too.
+fn is_unsuitable(ended: &Ended) -> bool {
+    matches!(ended.kind(), "wrong_chain" | "too_old" | "self_connect" | "missing_services")
 }
 
 impl Actor for PeerBook {
@@ -134,17 +147,20 @@ impl Actor for PeerBook {
 /// Addresses, and why they are of interest.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Candidates(pub(crate) Vec<(String, Kind)>);
+pub(crate) struct Candidates(pub(crate) Vec<Heard>);
 
 impl Handler<Candidates> for PeerBook {
     type Result = ();
 
     fn handle(&mut self, Candidates(candidates): Candidates, _: &mut Self::Context) {
         let now = Instant::now();
-        for (address, kind) in candidates {
-            self.book.add(address, kind, now);
+        {
+            let mut book = self.chain.book.lock();
+            for heard in candidates {
+                book.hear(heard, now);
+            }
         }
-        self.tick();
+        self.work(now);
     }
 }
 
@@ -161,24 +177,60 @@ impl Handler<News> for PeerBook {
 
     fn handle(&mut self, News { peer, notice }: News, _: &mut Self::Context) {
         let now = Instant::now();
-        match notice {
-            PeerNotice::Ready => {
-                self.chain.dials.lock().successes += 1;
-                self.book.connected(&peer.address, now);
+        let Ok(address) = peer.address.parse::<Address>() else {
+            return tracing::error!(
+                chain = self.chain.name(),
+                peer = peer.name(),
+                "no address; please report this"
+            );
+        };
+        let score = {
+            let mut book = self.chain.book.lock();
+            match notice {
+                PeerNotice::Ready => {
+                    self.chain.dials.lock().successes += 1;
+                    book.connected(&address, peer.info().services, Some(peer.since.elapsed()), now);
+                }
+                PeerNotice::RoundTrip(round_trip) => book.pinged(&address, round_trip, now),
+                PeerNotice::Outcome(Outcome::Accepted, after) => book.delivered(&address, after, now),
+                PeerNotice::Outcome(outcome, _) => {
+                    if outcome == Outcome::Disconnected {
+                        tracing::warn!(
+                            chain = self.chain.name(),
+                            peer = peer.name(),
+                            "the peer hung up on a block of ours; one that cannot be reached again has banned us"
+                        );
+                        book.hung_up_after_block(&address);
+                    }
+                    if matches!(outcome, Outcome::Rejected { .. } | Outcome::Disconnected | Outcome::TimedOut)
+                    {
+                        book.delivery_failed(&address, now);
+                    }
+                }
+                PeerNotice::Fault(_) => book.misbehaved(&address, now),
+                PeerNotice::Ended(ended) => {
+                    drop(book);
+                    self.ended(&peer, &address, &ended, now);
+                    return self.work(now);
+                }
             }
-            PeerNotice::Outcome(Outcome::Accepted) => self.book.delivered(&peer.address, now),
-            PeerNotice::Outcome(Outcome::Rejected { .. } | Outcome::Disconnected | Outcome::TimedOut) => {
-                self.book.delivery_failed(&peer.address, now);
-            }
-            PeerNotice::Outcome(_) => {}
-            PeerNotice::Fault(_) => self.book.misbehaved(&peer.address, now),
-            PeerNotice::Ended(ended) => self.ended(&peer, &ended, now),
+            book.get(&address).map(|entry| entry.score(now))
+        };
+        if let Some(score) = score {
+            self.chain.relay.set_score(&peer, score);
         }
-        if let Some(entry) = self.book.get(&peer.address) {
-            self.chain.relay.set_score(&peer, entry.score_at(now));
-        }
-        self.publish(now);
+        self.work(now);
     }
+}
+
+/// A peer of a node of ours, or one that the chain's own source names, as the book hears of it.
+pub(crate) fn heard(address: &str, kind: Kind) -> Option<Heard> {
+    address.parse().ok().map(|address| Heard::of(address, kind))
+}
+
+/// Wall clock time, in Unix seconds.
+pub(crate) fn unix_now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -357,7 +357,8 @@ impl Relay {
             self.learn(peer, delivery.block());
             self.metrics.delivery_stage(outcome.kind(), after);
         }
-        peer.notify(PeerNotice::Outcome(outcome));
+        let written = delivery.read(|state| state.tracker.stages(peer.id).and_then(|stages| stages.written));
+        peer.notify(PeerNotice::Outcome(outcome, written.map(|written| written.elapsed())));
     }
 
     /// The peer has this block.

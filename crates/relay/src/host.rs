@@ -205,7 +205,10 @@ impl Host for PeerHost {
                     );
                 }
             }
-            Event::RoundTrip(round_trip) => peer.update_info(|info| info.round_trip = Some(round_trip)),
+            Event::RoundTrip(round_trip) => {
+                peer.update_info(|info| info.round_trip = Some(round_trip));
+                peer.notify(PeerNotice::RoundTrip(round_trip));
+            }
             Event::Rejected { block, reason } => {
                 tracing::warn!(chain = relay.name(), peer = peer.name(), %block, reason, "peer rejects the block");
                 for delivery in relay.live().iter().filter(|delivery| delivery.block() == block) {
@@ -263,6 +266,7 @@ impl Host for PeerHost {
     }
 
     fn received(&self, bytes: usize) {
+        self.relay.heard.note();
         self.relay.metrics.received(bytes);
     }
 

@@ -27,6 +27,7 @@ pub struct Metrics {
     received_bytes_total: IntCounterVec,
     peer_book_size: IntGaugeVec,
     peers_in_backoff: IntGaugeVec,
+    peer_book_save_errors_total: IntCounterVec,
     node_tip_height: IntGaugeVec,
     node_up: IntGaugeVec,
     node_errors_total: IntCounterVec,
@@ -122,6 +123,11 @@ impl Metrics {
             ),
             peer_book_size: of.gauge("peer_book_size", "Addresses in the peer book.", &["chain", "source"]),
             peers_in_backoff: of.gauge("peers_in_backoff", "Addresses not dialled for now.", &["chain"]),
+            peer_book_save_errors_total: of.counter(
+                "peer_book_save_errors_total",
+                "Times that the peer book could not be saved.",
+                &["chain"],
+            ),
             node_tip_height: of.gauge("node_tip_height", "Height of a node's tip.", &["chain", "node"]),
             node_up: of.gauge("node_up", "Whether a node answers its RPC: 1 or 0.", &["chain", "node"]),
             node_errors_total: of.counter(
@@ -271,6 +277,8 @@ impl ChainMetrics {
         node_error => node_errors_total [node, kind];
         /// A peer did what no honest one does.
         peer_fault => peer_faults_total [kind];
+        /// The peer book could not be saved.
+        peer_book_save_failed => peer_book_save_errors_total [];
         /// The chain's actors were rebuilt.
         restart => chain_restarts_total [];
         /// The pool was answered.

@@ -36,8 +36,10 @@ pub struct PeerSpec {
 pub enum PeerNotice {
     /// The handshake is done.
     Ready,
-    /// A delivery to it has an outcome.
-    Outcome(Outcome),
+    /// A delivery to it has an outcome, so long after the block was written to its socket.
+    Outcome(Outcome, Option<Duration>),
+    /// It has returned a ping.
+    RoundTrip(Duration),
     /// It does what no honest daemon does.
     Fault(&'static str),
     /// The connection has ended, or was never made.
@@ -193,6 +195,37 @@ impl Peer {
     }
 }
 
+/// When anything last came from any peer.
+#[derive(Debug)]
+pub(crate) struct LastHeard {
+    since: Instant,
+    /// Milliseconds after `since`, and one more; 0: never.
+    at: AtomicU64,
+}
+
+impl Default for LastHeard {
+    fn default() -> Self {
+        Self { since: Instant::now(), at: AtomicU64::new(0) }
+    }
+}
+
+impl LastHeard {
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    pub(crate) fn note(&self) {
+        self.at.store(self.now(), Relaxed);
+    }
+
+    pub(crate) fn is_within(&self, time: Duration) -> bool {
+        match self.at.load(Relaxed) {
+            0 => false,
+            at => u128::from(self.now().saturating_sub(at)) <= time.as_millis(),
+        }
+    }
+}
+
 /// All connections of a chain. Reading it is lock-free; it changes only when peers come, go or change their score.
 #[derive(Debug, Default)]
 pub(crate) struct PeerTable {
@@ -298,10 +331,10 @@ mod tests {
     #[test]
     fn own_nodes_come_first_then_priority_then_score() {
         let table = PeerTable::new(0);
-        add(&table, "c", Kind::Discovered, 500);
+        add(&table, "c", Kind::Discovered(protocol::book::Source::Node), 500);
         add(&table, "b", Kind::Fixed { priority: Priority::Normal }, 10);
         add(&table, "a", Kind::Own { node: "node".into() }, 0);
-        let low = add(&table, "d", Kind::Discovered, 400);
+        let low = add(&table, "d", Kind::Discovered(protocol::book::Source::Node), 400);
         assert_eq!(order(&table), ["node", "b", "c", "d"]);
         table.set_score(&low, 600);
         assert_eq!(order(&table), ["node", "b", "d", "c"]);
@@ -312,7 +345,9 @@ mod tests {
     #[test]
     fn scores_may_change_while_the_peers_are_put_into_order() {
         let table = PeerTable::new(1);
-        let peers: Vec<_> = (0..256).map(|n| add(&table, &format!("peer{n}"), Kind::Discovered, n)).collect();
+        let peers: Vec<_> = (0..256)
+            .map(|n| add(&table, &format!("peer{n}"), Kind::Discovered(protocol::book::Source::Node), n))
+            .collect();
         std::thread::scope(|scope| {
             let arranging = scope.spawn(|| (0..2_000).for_each(|_| table.arrange()));
             for round in (0u32..).take_while(|_| !arranging.is_finished()) {
@@ -325,7 +360,7 @@ mod tests {
     #[test]
     fn whoever_begins_to_listen_after_the_end_is_told_of_it() {
         let table = PeerTable::new(0);
-        let peer = add(&table, "a", Kind::Discovered, 0);
+        let peer = add(&table, "a", Kind::Discovered(protocol::book::Source::Node), 0);
         let heard = Arc::new(Mutex::new(Vec::new()));
         let listener = |name: &'static str| {
             let heard = heard.clone();
@@ -348,7 +383,7 @@ mod tests {
         assert!(only.is_observer() && !high.is_observer());
         let equal = add(&table, "equal", fixed(Priority::Normal), 1);
         assert!(only.is_observer() && !equal.is_observer(), "whoever observes keeps doing so");
-        let stranger = add(&table, "stranger", Kind::Discovered, 900);
+        let stranger = add(&table, "stranger", Kind::Discovered(protocol::book::Source::Node), 900);
         assert!(
             stranger.is_observer() && !only.is_observer(),
             "strangers before those whom the operator named"

@@ -11,6 +11,7 @@ use chain::{Chain, Finding, IndexedBlock, Inspection};
 use journal::{Entry, Journal, Key, NotDurable};
 use parking_lot::Mutex;
 use protocol::{
+    book::Source as PeerSource,
     dedup::{Digest, Recent},
     delivery::WithheldReason,
     finality::Locks,
@@ -29,7 +30,7 @@ use crate::{
     Acknowledge, AuxDelivery, ChainMetrics, Delivery, Node, Source, Submission,
     aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
-    peers::PeerTable,
+    peers::{LastHeard, PeerTable},
 };
 
 /// How many submissions are remembered, so that a repeat joins its delivery.
@@ -65,6 +66,7 @@ pub struct Relay {
     pub(crate) journal: Journal,
     pub(crate) metrics: ChainMetrics,
     pub(crate) peers: PeerTable,
+    pub(crate) heard: LastHeard,
     pub(crate) headers: Mutex<HeaderView>,
     pub(crate) recent: Mutex<Recent<Arc<Delivery>>>,
     /// Deliveries that may still change, oldest first.
@@ -125,6 +127,7 @@ impl Relay {
     ) -> Arc<Self> {
         let relay = Arc::new(Self {
             peers: PeerTable::new(settings.observers),
+            heard: LastHeard::default(),
             settings,
             chain,
             nodes,
@@ -159,7 +162,12 @@ impl Relay {
     /// Every word that a peer's kind may be: those that all chains have, and those of the chain's own source of peers.
     pub fn peer_kinds(&self) -> impl Iterator<Item = &'static str> {
         let own = self.chain.peer_source().map_or(&[][..], |source| source.labels());
-        ["own", "fixed", "node"].into_iter().chain(own.iter().copied())
+        ["own", "fixed"].into_iter().chain(PeerSource::ALL.map(PeerSource::as_str)).chain(own.iter().copied())
+    }
+
+    /// Whether any peer was heard of in that time: then there is a network, and who cannot be reached is to blame for it.
+    pub fn has_heard_within(&self, time: Duration) -> bool {
+        self.heard.is_within(time)
     }
 
     /// Our own nodes.

@@ -77,6 +77,17 @@ impl World {
     }
 }
 
+/// A chain's configuration, as it is by default.
+pub(crate) fn peers() -> config::Chain {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("chains")).unwrap();
+    fs::write(directory.path().join("blockcast.toml"), "").unwrap();
+    let text = "chain = \"litecoin\"\n[peers]\nfixed = [{ address = \"pool.example:9333\" }]\n";
+    fs::write(directory.path().join("chains/litecoin.toml"), text).unwrap();
+    let config = config::load(directory.path(), [], KNOWN_CHAINS).expect("a good configuration");
+    config.enabled_chains().next().expect("one chain").clone()
+}
+
 /// Looks again and again: of what actors do nobody outside is told.
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let waiting = async {

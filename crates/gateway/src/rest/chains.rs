@@ -1,6 +1,11 @@
 //! `/api/v1/chains`: how the chains, their nodes and their peers are.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpResponse,
@@ -218,7 +223,7 @@ fn node(chain: &ChainHandle, node: &relay::Node) -> Node {
 
 fn peer_summary(chain: &ChainHandle) -> PeerSummary {
     let settings = &chain.config.peers;
-    let (ready, book) = (chain.relay.ready_peers(), chain.book());
+    let (ready, book) = (chain.relay.ready_peers(), chain.book_summary(Instant::now()));
     PeerSummary {
         enabled: settings.enabled,
         connected: ready.iter().filter(|peer| !peer.kind.is_own()).count(),
@@ -226,8 +231,8 @@ fn peer_summary(chain: &ChainHandle) -> PeerSummary {
         own: ready.iter().filter(|peer| peer.kind.is_own()).count(),
         min: settings.min,
         max: settings.max,
-        in_book: book.len(),
-        in_backoff: book.iter().filter(|entry| is_in_backoff(entry)).count(),
+        in_book: book.total(),
+        in_backoff: book.in_backoff,
     }
 }
 

@@ -40,6 +40,11 @@ impl Backoff {
         Self { failures, ..self }
     }
 
+    /// The same with so many failures behind it that it cannot be longer.
+    pub const fn at_longest(self) -> Self {
+        self.after(20)
+    }
+
     /// Forgives.
     pub fn succeed(&mut self) {
         self.failures = 0;

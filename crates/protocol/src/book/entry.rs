@@ -289,6 +289,15 @@ impl Entry {
         self.wait(jitter, now);
     }
 
+    /// It can be reached, and is of no use; that will not change soon.
+    pub(super) fn unsuitable(&mut self, unix: f64, now: Instant) {
+        self.since = None;
+        if !self.kind.is_own() {
+            self.backoff = self.backoff.at_longest();
+        }
+        self.failed(true, 1.0, unix, now);
+    }
+
     pub(super) fn misbehaved(&mut self, now: Instant) {
         self.record.lost.add(Score::FAILED, now);
     }

@@ -329,6 +329,35 @@ impl PeerBook {
         self.rhythm.stir();
     }
 
+    /// It is not what we look for: of another chain, too old, ourselves. It is left alone for as long as any.
+    pub fn unsuitable(&mut self, address: &Address, now: Instant) {
+        let unix = self.calendar.unix(now);
+        self.busy.remove(address);
+        self.update(address, |entry| entry.unsuitable(unix, now));
+        self.rhythm.end_of_dial(address);
+    }
+
+    /// Whoever looks after the book is new: these are connected or on their way, and nobody else.
+    pub fn adopt(&mut self, live: impl Iterator<Item = Address>, now: Instant) {
+        let live: BTreeSet<_> = live.collect();
+        for (address, entry) in &mut self.entries {
+            if entry.state != State::Idle && !live.contains(address) {
+                entry.state = State::Idle;
+                entry.since = None;
+            }
+        }
+        self.busy = live;
+        for address in self.busy.clone() {
+            // Also one that is being dialled: should it fail, that is told.
+            self.update(&address, |entry| {
+                entry.state = State::Connected;
+                entry.since.get_or_insert(now);
+            });
+        }
+        self.busy.retain(|address| self.entries.contains_key(address));
+        self.rhythm.stir();
+    }
+
     /// It hung up right after a block of ours, as one does that bans us.
     pub fn hung_up_after_block(&mut self, address: &Address) {
         self.update(address, |entry| entry.record.hung_up_after_block += 1);

@@ -30,7 +30,7 @@ pub(crate) use peer::{FakePeer, Manner};
 /// How long a test waits for something that should happen at once. Reaching it fails the test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) const STRANGER: Kind = Kind::Discovered;
+pub(crate) const STRANGER: Kind = Kind::Discovered(protocol::book::Source::Node);
 
 /// A relay, with its journal in a directory that goes when the test does.
 pub(crate) struct World {
