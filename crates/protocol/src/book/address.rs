@@ -217,7 +217,7 @@ impl FromStr for Address {
         let is_name = (1..=253).contains(&host.len())
             && host.bytes().all(good)
             // A name's last part is no number: that would be an IPv4 address with a slip in it.
-            && !host.trim_end_matches('.').rsplit('.').next().is_some_and(|last| last.parse::<u64>().is_ok());
+            && host.trim_end_matches('.').rsplit('.').next().is_none_or(|last| last.parse::<u64>().is_err());
         match port.parse::<u16>() {
             Ok(number) if is_name && !port.starts_with('+') => {
                 Ok(Self::Name(host.to_ascii_lowercase().into(), number))
