@@ -54,7 +54,8 @@ impl Daemon {
             base.copy_to(dir.path());
         }
         let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free_port()));
-        let (p2p, onion, rpc) = (address(), address(), address());
+        let p2p_address = |host: Ipv4Addr| SocketAddr::from((host, ports::free_port()));
+        let (p2p, onion, rpc) = (p2p_address(options.host), address(), address());
         let mut node = Self { program, options, p2p, onion, rpc, process: None, dir };
         for _ in 0..PORT_TRIES {
             node.launch(&[]);
@@ -65,7 +66,7 @@ impl Daemon {
                 }
                 Err(Failure::PortTaken) => {
                     node.process = None;
-                    (node.p2p, node.onion, node.rpc) = (address(), address(), address());
+                    (node.p2p, node.onion, node.rpc) = (p2p_address(node.options.host), address(), address());
                     std::fs::remove_file(node.log_path()).expect("a node that wrote a log has a log");
                 }
                 Err(Failure::Other(message)) => panic!("{message}"),

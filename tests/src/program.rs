@@ -1,6 +1,7 @@
 //! What a node runs, and how it is started.
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -76,6 +77,8 @@ pub struct Options {
     pub wallet: bool,
     /// `rpcuser` and `rpcpassword`; the node then writes no cookie file.
     pub password: Option<(String, String)>,
+    /// Where it listens for peers; its RPC stays on 127.0.0.1.
+    pub host: Ipv4Addr,
     /// Further arguments, such as `-maxconnections=8`.
     pub args: Vec<String>,
 }
@@ -88,6 +91,7 @@ impl Default for Options {
             base: None,
             wallet: false,
             password: None,
+            host: Ipv4Addr::LOCALHOST,
             args: Vec::new(),
         }
     }

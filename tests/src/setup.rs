@@ -177,7 +177,10 @@ impl Setup {
             format!("  {{ address = {address}, priority = {priority}, description = {description} }},\n")
         });
         let fixed: String = fixed.collect();
-        line(&mut chain, format!("[peers]\nenabled = {}", !self.peers.is_empty()));
+        line(
+            &mut chain,
+            format!("[peers]\nenabled = {}", !(self.peers.is_empty() && self.discovery.is_empty())),
+        );
         line(&mut chain, format!("max = 20\nmin = 1\nobservers = {}", self.observers));
         let discovery = self.discovery.iter().map(quoted).collect::<Vec<_>>().join(", ");
         line(&mut chain, format!("fixed = [\n{fixed}]\ndiscovery = [{discovery}]"));

@@ -107,7 +107,8 @@ impl PeerBook {
         match ended {
             // What it is it will still be in a minute.
             _ if is_unsuitable(ended) => book.unsuitable(address, now),
-            Ended::Closed(_) => book.disconnected(address, jitter, now),
+            // A duplicate has done nothing wrong.
+            Ended::Closed(_) | Ended::Refused(_) => book.disconnected(address, jitter, now),
             Ended::NotDialled(_) | Ended::NotReady(_) => {
                 let counts = self.chain.relay.has_heard_within(PROGRESS);
                 book.dial_failed(address, counts, jitter, now);
@@ -128,7 +129,7 @@ impl PeerBook {
 
 /// Whether what ended the connection will end the next one, too.
 fn is_unsuitable(ended: &Ended) -> bool {
-    matches!(ended.kind(), "wrong_chain" | "too_old" | "self_connect" | "missing_services")
+    matches!(ended.kind(), "wrong_chain" | "too_old" | "self_connect" | "missing_services" | "far_behind")
 }
 
 impl Actor for PeerBook {

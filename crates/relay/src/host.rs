@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::SocketAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -19,10 +20,13 @@ use protocol::{
 };
 use wire::{BlockHash, Header, NetworkAddress};
 
-use crate::{Delivery, Ended, Peer, PeerNotice, PeerSpec, Relay};
+use crate::{Delivery, Ended, Peer, PeerNotice, PeerSpec, Refusal, Relay};
 
 /// How many times the chain's largest payload a lane holds.
 const LANE_PAYLOADS: usize = 4;
+
+/// By how many blocks a stranger may be behind: half a day of Dash's, a few hours of the others'.
+const FAR_BEHIND: u32 = 288;
 
 impl Relay {
     /// Connects to a peer and runs the connection until it ends; returns at once. The listener is told how it goes.
@@ -59,6 +63,11 @@ impl Relay {
             Ok(connected) => connected,
             Err(error) => return error.into(),
         };
+        let place = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+        if let Some(other) = self.peers.at(place).filter(|_| !is_named(peer)) {
+            return Ended::Refused(Refusal::Duplicate(other.name().to_owned()));
+        }
+        *peer.remote.lock() = Some(place);
         let introduction = Introduction {
             nonce: rand::random(),
             user_agent: self.settings.user_agent.clone(),
@@ -71,7 +80,18 @@ impl Relay {
             Connection { id: peer.id, lane: peer.lane.clone(), magic: self.chain.params().magic };
         let host = Arc::new(PeerHost { relay: self.clone(), peer: peer.clone() });
         let closed = net::run(stream, connection, session, self.chain.clone(), host).await;
-        if peer.is_ready() { Ended::Closed(closed) } else { Ended::NotReady(closed) }
+        match peer.refusal.lock().take() {
+            Some(refusal) => Ended::Refused(refusal),
+            None if peer.is_ready() => Ended::Closed(closed),
+            None => Ended::NotReady(closed),
+        }
+    }
+
+    /// Why we want no more of a peer that has just introduced itself.
+    fn refusal(&self, peer: &Peer, height: Option<u32>) -> Option<Refusal> {
+        let (height, tip) = (height?, self.headers.lock().tip_height()?);
+        let is_far_behind = height.saturating_add(FAR_BEHIND) < tip && !is_named(peer);
+        is_far_behind.then_some(Refusal::FarBehind { height, tip })
     }
 
     fn ended(self: &Arc<Self>, peer: &Arc<Peer>, ended: Ended) {
@@ -93,7 +113,7 @@ impl Relay {
                 }
                 tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "peer gone");
             }
-            Ended::NotDialled(_) | Ended::NotReady(_) => {
+            Ended::NotDialled(_) | Ended::NotReady(_) | Ended::Refused(_) => {
                 self.metrics.connection_attempt(ended.kind());
                 tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "no connection");
             }
@@ -121,6 +141,11 @@ impl Relay {
         let headers = self.headers.lock();
         peer.chain.lock().height(&headers)
     }
+}
+
+/// Our own nodes and those whom the operator named are what they are.
+fn is_named(peer: &Peer) -> bool {
+    peer.kind.is_own() || peer.kind.is_fixed()
 }
 
 /// The relay as its connections see it.
@@ -179,6 +204,10 @@ impl Host for PeerHost {
         let Some(peer) = relay.peers.get(id) else { return };
         match event {
             Event::Ready { protocol, services, user_agent, start_height } => {
+                if let Some(refusal) = relay.refusal(&peer, start_height) {
+                    *peer.refusal.lock() = Some(refusal);
+                    return peer.close();
+                }
                 tracing::info!(chain = relay.name(), peer = peer.name(), user_agent, protocol, %services, start_height, "peer ready");
                 peer.update_info(|info| {
                     info.protocol = protocol;

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -55,9 +56,38 @@ pub enum Ended {
     /// It ended before the handshake was done.
     #[error("during the handshake: {0}")]
     NotReady(Closed),
+    /// The handshake was fine, and we want no more of it.
+    #[error(transparent)]
+    Refused(Refusal),
     /// It ended later.
     #[error(transparent)]
     Closed(Closed),
+}
+
+/// Why a peer that greets as it should is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Under another address we are connected to it already.
+    #[error("the same as {0}, which is connected")]
+    Duplicate(String),
+    /// It is so far behind that no block of ours will be of use to it for long.
+    #[error("too far behind: at height {height}, and the chain is at {tip}")]
+    FarBehind {
+        /// Where it is, as it says.
+        height: u32,
+        /// Where the chain is, as we know it.
+        tip: u32,
+    },
+}
+
+impl Refusal {
+    /// A stable word for metric labels.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Duplicate(_) => "duplicate",
+            Self::FarBehind { .. } => "far_behind",
+        }
+    }
 }
 
 impl Ended {
@@ -65,6 +95,7 @@ impl Ended {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NotDialled(error) => error.kind(),
+            Self::Refused(refusal) => refusal.kind(),
             Self::NotReady(closed) | Self::Closed(closed) => closed.kind(),
         }
     }
@@ -107,6 +138,10 @@ pub struct Peer {
     /// Held while headers that it announced are looked into.
     pub(crate) lesson: Arc<tokio::sync::Mutex<()>>,
     audience: Mutex<Audience>,
+    /// Where the connection leads; `None` before there is one.
+    pub(crate) remote: Mutex<Option<SocketAddr>>,
+    /// Why we close it, if that is more than having been asked to.
+    pub(crate) refusal: Mutex<Option<Refusal>>,
 }
 
 /// Who is told what happens, and the last that there was to tell.
@@ -256,6 +291,8 @@ impl PeerTable {
             chain: Mutex::default(),
             lesson: Arc::default(),
             audience: Mutex::default(),
+            remote: Mutex::default(),
+            refusal: Mutex::default(),
         });
         self.all.lock().insert(peer.id, peer.clone());
         peer
@@ -263,6 +300,11 @@ impl PeerTable {
 
     pub(crate) fn get(&self, id: PeerId) -> Option<Arc<Peer>> {
         self.all.lock().get(&id).cloned()
+    }
+
+    /// Who is connected there.
+    pub(crate) fn at(&self, place: SocketAddr) -> Option<Arc<Peer>> {
+        self.all.lock().values().find(|peer| *peer.remote.lock() == Some(place)).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {

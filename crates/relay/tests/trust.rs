@@ -4,7 +4,11 @@ mod support;
 
 use std::time::Duration;
 
-use protocol::{book::Kind, verdict::Judgement};
+use protocol::{
+    book::{Kind, Priority},
+    verdict::Judgement,
+};
+use relay::Refusal;
 use support::{FakeNode, FakePeer, Manner, STRANGER, Verdict, World, chain, on, report, settled};
 use wire::{Command, InvItem, Message};
 
@@ -29,6 +33,26 @@ async fn a_strangers_header_is_not_our_chain_and_our_nodes_is() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), followed).await.expect("our node's header as the tip");
+}
+
+#[tokio::test]
+async fn one_that_is_connected_under_another_name_and_one_far_behind_are_not_kept() {
+    let blocks = chain(300);
+    let node = FakeNode::start("a", &blocks, None);
+    let world = World::new(&[&node]).await;
+    let fixed = Kind::Fixed { priority: Priority::Normal };
+    let named = FakePeer::start(Manner::Accept, 0).await;
+    world.connect(&named, fixed).await;
+
+    let other_name = named.address.replace("127.0.0.1", "localhost");
+    let refusal = world.refused(other_name, STRANGER).await;
+    assert_eq!(refusal, Refusal::Duplicate(named.address.clone()));
+    let behind = FakePeer::start(Manner::Accept, 10).await;
+    let refusal = world.refused(behind.address.clone(), STRANGER).await;
+    assert_eq!(refusal, Refusal::FarBehind { height: 10, tip: 299 });
+    let close = FakePeer::start(Manner::Accept, 11).await;
+    world.connect(&close, STRANGER).await;
+    assert_eq!(world.relay.ready_peers().len(), 2);
 }
 
 #[tokio::test]

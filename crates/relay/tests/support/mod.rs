@@ -16,8 +16,8 @@ use journal::Journal;
 use litecoin::Litecoin;
 use protocol::book::{Kind, Priority};
 use relay::{
-    Acknowledge, Delivery, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Relay, RelaySettings, Report,
-    Source, Submission,
+    Acknowledge, Delivery, Ended, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Refusal, Relay,
+    RelaySettings, Report, Source, Submission,
 };
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
@@ -144,6 +144,21 @@ impl World {
         let first = timeout(PATIENCE, inbox.recv()).await.expect("a handshake in time");
         assert!(matches!(first, Some(PeerNotice::Ready)), "{first:?}");
         (connected, inbox)
+    }
+
+    /// Connects to a peer that is not kept, and says why.
+    pub(crate) async fn refused(&self, address: String, kind: Kind) -> Refusal {
+        let (notices, mut inbox) = mpsc::unbounded_channel();
+        let spec = PeerSpec { address, kind, score: 100 };
+        self.relay.connect(spec, move |notice| drop(notices.send(notice)));
+        let first = timeout(PATIENCE, inbox.recv()).await.expect("an end in time");
+        match &first {
+            Some(PeerNotice::Ended(ended)) => match &**ended {
+                Ended::Refused(refusal) => refusal.clone(),
+                other => panic!("{other}"),
+            },
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Connects to peers of this manner that claim this height.
