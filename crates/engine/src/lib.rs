@@ -28,6 +28,7 @@
 //! is dropped, so children watch the token. `System::stop` abandons whatever runs, so shutting down is done with
 //! the relay's own deadline first.
 
+mod atlas;
 mod broadcaster;
 mod discovery;
 mod engine;
