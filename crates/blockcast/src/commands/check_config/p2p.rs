@@ -27,6 +27,7 @@ pub(crate) async fn greet(address: &str, chain: Arc<dyn Chain>, limit: Duration)
         timestamp: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64),
         receiver: NetworkAddress::from(remote),
         start_height: 0,
+        gossip: false,
     };
     let (tell, mut told) = mpsc::unbounded_channel();
     let session = Session::new(Arc::clone(&chain), introduction, Instant::now());
