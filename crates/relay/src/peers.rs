@@ -18,6 +18,7 @@ use protocol::{
     book::{Kind, Priority, Rank},
     delivery::Outcome,
     headers::PeerChain,
+    session::GossipAddress,
 };
 
 /// Whom to connect to.
@@ -38,6 +39,8 @@ pub enum PeerNotice {
     Ready,
     /// A delivery to it has an outcome.
     Outcome(Outcome),
+    /// It says where others are.
+    Addresses(Arc<[GossipAddress]>),
     /// It does what no honest daemon does.
     Fault(&'static str),
     /// The connection has ended, or was never made.

@@ -114,6 +114,8 @@ impl World {
             acknowledge,
             observers,
             dial_timeout: Duration::from_secs(5),
+            gossip: false,
+            proxy: None,
             user_agent: "/Blockcast:test/".into(),
         };
         let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
