@@ -82,6 +82,10 @@ impl Relay {
 
     /// Says when the proxy goes and when it is back, and nothing in between: meanwhile every peer fails by it.
     fn note_proxy(&self, proxy: &Proxy, failure: Option<&DialError>) {
+        if matches!(failure, Some(DialError::Resolve(..))) {
+            // No address: the proxy was not even asked.
+            return;
+        }
         let fault = failure.filter(|error| matches!(error, DialError::Proxy(..)));
         let was_down = self.proxy_is_down.swap(fault.is_some(), Relaxed);
         match fault {
