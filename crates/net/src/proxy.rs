@@ -209,7 +209,9 @@ mod tests {
             let expected = TargetAddr::Domain(name.into(), 9333);
             assert_eq!(target(&format!("{name}:9333")), Some((expected, nobody)), "{name}");
         }
-        for text in ["", ":", "a", ":1", "a:", "a:65536", "::1:9333", "[a]:1", &format!("{}:1", "a".repeat(256))] {
+        for text in
+            ["", ":", "a", ":1", "a:", "a:65536", "::1:9333", "[a]:1", &format!("{}:1", "a".repeat(256))]
+        {
             assert_eq!(target(text), None, "{text}");
         }
     }

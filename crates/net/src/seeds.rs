@@ -89,9 +89,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(5);
 
-    async fn answered(
-        answer: impl IntoIterator<Item = SocketAddr>,
-    ) -> Result<Vec<SocketAddr>, SeedError> {
+    async fn answered(answer: impl IntoIterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, SeedError> {
         let resolve = |host: String, port| {
             assert_eq!((host.as_str(), port), ("seed.example", 9333));
             ready(Ok(answer))

@@ -256,7 +256,12 @@ impl Host for PeerHost {
                 peer.notify(PeerNotice::Addresses(addresses.into()));
             }
             Event::AddressesDropped(count) => {
-                tracing::debug!(chain = relay.name(), peer = peer.name(), count, "more addresses than it may tell");
+                tracing::debug!(
+                    chain = relay.name(),
+                    peer = peer.name(),
+                    count,
+                    "more addresses than it may tell"
+                );
             }
             Event::Fault { kind } => relay.fault(&peer, kind),
             Event::Garbage { kind } => {
