@@ -40,7 +40,7 @@ pub mod supervisor;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{DIAL_TIMEOUT, Engine, StartError};
+pub use engine::{Engine, StartError};
 pub use handle::{BookEntry, ChainHandle, DialStatistics, Readiness};
 pub use rpc_endpoint::REFRESH;
 pub use rules::{KNOWN_CHAINS, RulesError, UnknownChain};
