@@ -1,5 +1,7 @@
 //! Dialling through a SOCKS5 proxy, over real sockets: whose fault it is when that fails, and what the proxy is told.
 
+#![allow(clippy::unwrap_used, reason = "a fault of the test's own machinery should fail the test")]
+
 #[path = "support/socks.rs"]
 mod socks;
 
