@@ -82,6 +82,7 @@ fn converse(chain: &Arc<dyn Chain>, data: &[u8]) {
         timestamp: 0,
         receiver: NetworkAddress::UNSPECIFIED,
         start_height: 0,
+        gossip: true,
     };
     let meter = Meter::start();
     let mut session = Session::new(chain.clone(), introduction, begin);

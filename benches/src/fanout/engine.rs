@@ -74,6 +74,8 @@ impl Engine {
             name: name.into(),
             observers: 0,
             dial_timeout: PATIENCE,
+            gossip: false,
+            proxy: None,
             user_agent: "/Figures:1/".into(),
         };
         let metrics = Metrics::new().chain(name);

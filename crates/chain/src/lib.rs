@@ -49,7 +49,7 @@ pub use block::{IndexedBlock, Inspection, TransactionEntry};
 pub use finality::{Finality, Lock, ObjectKind};
 pub use finding::{Finding, Severity};
 pub use node_call::{NodeCall, NodeError, NodeReply, UnreadableReply, unhex};
-pub use params::{Network, Networks, ParameterError, Params, ParseNetworkError};
+pub use params::{MAX_FIXED_SEEDS, Network, Networks, ParameterError, Params, ParseNetworkError};
 pub use peer_source::{Candidate, Inquiry, PeerSource, Step};
 pub use policy::SessionPolicy;
 pub use target::{Target, TargetError, Work};

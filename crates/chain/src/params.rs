@@ -1,6 +1,6 @@
 //! The numbers of a network.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
 use serde::{
     Deserialize, Deserializer,
@@ -73,7 +73,15 @@ pub struct Params {
     /// Names whose addresses are those of nodes.
     #[serde(default)]
     pub dns_seeds: Vec<String>,
+    /// `host:port` of nodes that were long-lived when the file was written, for when nobody else can be asked. The
+    /// chains that are built in have none: the daemons' lists (`chainparamsseeds.h`) age with each release, and a node
+    /// of one's own knows better. A parameter file of one's own may name some, at most [`MAX_FIXED_SEEDS`].
+    #[serde(default, deserialize_with = "fixed_seeds")]
+    pub fixed_seeds: Vec<String>,
 }
+
+/// The most [fixed seeds](Params::fixed_seeds): as many as a peer may tell at a time.
+pub const MAX_FIXED_SEEDS: usize = 1000;
 
 impl Params {
     /// The easiest target allowed.
@@ -170,4 +178,78 @@ fn magic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 4], D::Error
 
 fn block_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BlockHash, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// Each a place that can be dialled. Whether it can be routed is not judged here: on a network of one's own it need not.
+fn fixed_seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let seeds = Vec::<String>::deserialize(deserializer)?;
+    if seeds.len() > MAX_FIXED_SEEDS {
+        let count = seeds.len();
+        return Err(D::Error::custom(format!("fixed_seeds are at most {MAX_FIXED_SEEDS}, not {count}")));
+    }
+    match seeds.iter().find(|seed| !is_host_and_port(seed)) {
+        Some(seed) => Err(D::Error::custom(format!("a fixed seed is host:port, not {seed:?}"))),
+        None => Ok(seeds),
+    }
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return address.port() != 0 && !address.ip().is_unspecified();
+    }
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let label = |label: &str| {
+        let inside = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        (1..=63).contains(&label.len()) && inside
+    };
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    // No top-level domain is a number (RFC 3696 §2): that would be an IPv4 address with a slip in it.
+    let named = host.rsplit('.').next().is_some_and(|last| !last.bytes().all(|byte| byte.is_ascii_digit()));
+    let port = port.parse::<u16>().is_ok_and(|port| port != 0);
+    host.len() <= 253 && host.split('.').all(label) && named && digits && port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Params, toml::de::Error> {
+        let genesis = "00".repeat(32);
+        toml::from_str(&format!(
+            "rpc_name = \"main\"\nmagic = \"01020304\"\np2p_port = 1\nrpc_port = 2\ngenesis = \"{genesis}\"\n\
+             pow_limit_bits = 1\nblock_spacing = 60\n{line}\n"
+        ))
+    }
+
+    #[test]
+    fn fixed_seeds_are_places_that_can_be_dialled_and_none_by_default() {
+        assert!(read("").unwrap().fixed_seeds.is_empty());
+        let good = ["1.2.3.4:9333", "[2001:db8::1]:9333", "node.example:1", "abc.onion:65535"];
+        let list = format!("fixed_seeds = {good:?}");
+        assert_eq!(read(&list).unwrap().fixed_seeds, good);
+        let bad = [
+            "",
+            ":1",
+            "a",
+            "a:",
+            "a:0",
+            "a:+1",
+            "a:65536",
+            "1.2.3:1",
+            "0.0.0.0:1",
+            "::1:1",
+            "[a]:1",
+            "a b:1",
+            "a..b:1",
+        ];
+        for seed in bad {
+            let error = read(&format!("fixed_seeds = [{seed:?}]")).unwrap_err();
+            assert!(error.message().contains(&format!("not {seed:?}")), "{seed}: {error}");
+            assert!(error.to_string().contains("line 8"), "{error}");
+        }
+        for (count, good) in [(MAX_FIXED_SEEDS, true), (MAX_FIXED_SEEDS + 1, false)] {
+            let list = format!("fixed_seeds = {:?}", vec!["a:1"; count]);
+            assert_eq!(read(&list).is_ok(), good, "{count}");
+        }
+    }
 }

@@ -44,8 +44,26 @@ impl HostPort {
         self.host.parse().ok()
     }
 
-    /// Reads `host:port` or `[ipv6]:port`.
+    /// Whether it is a name of Tor or I2P, which only a proxy into that network can reach.
+    pub fn needs_proxy(&self) -> bool {
+        let name = self.host.strip_suffix('.').unwrap_or(&self.host);
+        name.ends_with(".onion") || name.ends_with(".i2p")
+    }
+
+    /// Reads `host:port` or `[ipv6]:port` of somewhere that is connected to directly.
     pub(crate) fn parse(text: &str) -> Result<HostPort, Fault> {
+        let address = Self::parse_any(text)?;
+        if address.needs_proxy() {
+            return fault(
+                "a Tor or I2P address is reached through a proxy, and here none is used",
+                "give an address that can be connected to directly",
+            );
+        }
+        Ok(address)
+    }
+
+    /// The same of somewhere that may need a proxy.
+    pub(crate) fn parse_any(text: &str) -> Result<HostPort, Fault> {
         const FORM: &str = "write host:port, such as 127.0.0.1:9333, node.example:9333 or [::1]:9333";
         if text.contains("://") {
             return fault("this is a URL, and an address is needed", FORM);
@@ -104,12 +122,6 @@ fn parse_host(host: &str) -> Result<String, Fault> {
     // No top-level domain is a number (RFC 3696 §2): this is an IPv4 address with a slip in it.
     if name.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit())) {
         return fault("not an IPv4 address", "write four numbers from 0 to 255, such as 127.0.0.1");
-    }
-    if name.ends_with(".onion") || name.ends_with(".i2p") {
-        return fault(
-            "this version cannot reach Tor or I2P addresses yet (it has no `proxy`)",
-            "remove the entry, or give an address that can be dialled directly",
-        );
     }
     Ok(host)
 }
@@ -237,6 +249,21 @@ mod tests {
         }
         assert_eq!(HostPort::parse("[0::1]:9333").unwrap(), HostPort::parse("[::1]:9333").unwrap());
         assert_eq!(HostPort::parse("NODE:1").unwrap().host(), "node");
+    }
+
+    #[test]
+    fn what_needs_a_proxy_is_known_by_its_name() {
+        for (text, needed) in [
+            ("abc.onion:80", true),
+            ("ABC.Onion.:80", true),
+            ("abc.b32.i2p:80", true),
+            ("onion.example:80", false),
+            ("onion:80", false),
+            ("1.2.3.4:80", false),
+        ] {
+            assert_eq!(HostPort::parse_any(text).unwrap().needs_proxy(), needed, "{text}");
+            assert_eq!(HostPort::parse(text).is_err(), needed, "{text}");
+        }
     }
 
     #[test]

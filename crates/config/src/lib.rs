@@ -60,7 +60,9 @@
 //!   `Serialize` of anything here shows it; in messages, the value of a key that looks like a secret and
 //!   the user part of a URL are hidden.
 //! - Nothing is read but the given directory and the secret files that it names; the environment is an argument.
-//!   Cookie files are *not* read: the node writes a new one at each start, and may be down now.
+//!   Cookie files are *not* read: the node writes a new one at each start, and may be down now. Of `asn_file` and
+//!   `country_file` it is only seen to that they are there.
+//! - With a `proxy`, no peer's name is looked up on this machine, and no DNS seed is asked.
 
 #![allow(
     clippy::result_large_err,
@@ -86,6 +88,6 @@ pub use loader::load;
 pub use problem::{Kind, Place, Problem, Problems};
 pub use secret::SecretFile;
 pub use settings::{
-    Acknowledge, Auth, Chain, Config, Discovery, FixedPeer, FrontDoor, Http, Log, LogFormat, LogLevel,
-    Network, Node, ParameterFile, Peers, Priority, Role, Rpc,
+    Acknowledge, Auth, Chain, Config, Discovery, Diversity, FixedPeer, FrontDoor, Http, Log, LogFormat,
+    LogLevel, Network, Node, ParameterFile, Peers, Priority, Proxy, ProxyLogin, Role, Rpc,
 };

@@ -124,6 +124,17 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The same, or the default where the key is absent.
+    pub(crate) fn number_or(
+        &self,
+        key: &str,
+        default: usize,
+        range: std::ops::RangeInclusive<usize>,
+        report: &mut Report,
+    ) -> Option<Found<usize>> {
+        if self.has(key) { self.number(key, range, report) } else { Some(self.default(key, default)) }
+    }
+
     /// The strings of a list; `None` if the key is absent.
     pub(crate) fn texts(&self, key: &str) -> Option<Vec<Found<&'a str>>> {
         let items = self.list(key)?;

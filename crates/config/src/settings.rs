@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::address::{HostPort, RpcUrl};
 use crate::problem::{Problem, path_text};
@@ -162,6 +163,12 @@ words! {
         Node = "node",
         /// What the chain itself knows of, such as Dash's masternodes, by the RPC of our own nodes.
         Chain = "chain",
+        /// What connected peers, our own nodes among them, say when asked (`getaddr`), and pass on.
+        Gossip = "gossip",
+        /// The names in the chain's parameters, looked up by the system's resolver when few peers are known.
+        Dns = "dns",
+        /// The addresses in the chain's parameters, if they have any, when nobody else is known.
+        Seeds = "seeds",
     }
 }
 
@@ -259,8 +266,68 @@ pub struct Peers {
     pub observers: usize,
     /// Peers to hold always; at most `max`.
     pub fixed: Vec<FixedPeer>,
-    /// Where further peers come from; `node` alone by default. Without repetition.
+    /// Where further peers come from; every source by default. Without repetition, and never `dns` with a `proxy`:
+    /// looking a name up would tell others what the proxy is to hide.
     pub discovery: Vec<Discovery>,
+    /// Through what peers are connected to, if not directly; our own nodes always are.
+    pub proxy: Option<Proxy>,
+    /// How many peers may be dialled at the same time; 1 to 50, 3 by default.
+    pub dials_at_once: usize,
+    /// How many peers may be dialled each time that more are needed; 1 to 100, 5 by default.
+    pub dials_per_cycle: usize,
+    /// How long a TCP connection may take to be made; 1 to 120 seconds, 10 by default.
+    #[serde(serialize_with = "seconds")]
+    pub connect_timeout: Duration,
+    /// Of how many networks, countries and the like they must be.
+    pub diversity: Diversity,
+    /// Whether a new tip is announced to peers; true by default.
+    pub pass_on_tips: bool,
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(duration.as_secs())
+}
+
+/// `proxy`, and `proxy_password_file`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proxy {
+    /// Where it is. It speaks SOCKS5, and is the only name that is looked up here.
+    pub address: HostPort,
+    /// How to log in, if it asks for that.
+    pub login: Option<ProxyLogin>,
+}
+
+/// How to log in to a proxy.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProxyLogin {
+    /// 1 to 255 bytes (RFC 1929 §2), without a colon.
+    pub user: String,
+    /// Read at load; at most 255 bytes.
+    pub password: SecretFile,
+}
+
+/// How many peers at most may have something in common, fixed ones aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diversity {
+    /// In one /16 of IPv4 or /32 of IPv6; 1 to 1000, 1 by default.
+    pub per_group: usize,
+    /// Which autonomous system an address is in: a file of MaxMind's format, that is there at load.
+    #[serde(serialize_with = "optional_path")]
+    pub asn_file: Option<PathBuf>,
+    /// In one autonomous system, as far as `asn_file` tells; 2 by default, 0 for any number.
+    pub per_asn: usize,
+    /// Which country an address is in: a file of MaxMind's format, that is there at load.
+    #[serde(serialize_with = "optional_path")]
+    pub country_file: Option<PathBuf>,
+    /// In one country, as far as `country_file` tells; 0, any number, by default.
+    pub per_country: usize,
+}
+
+fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => path_text(path, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// An entry of `fixed`.

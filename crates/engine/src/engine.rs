@@ -14,15 +14,13 @@ use futures_util::future::join_all;
 use journal::{Journal, Recovery};
 use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings, Report};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
+use secrecy::ExposeSecret;
 
 use crate::{
-    ChainHandle, Readiness,
+    AtlasError, ChainHandle, Readiness,
     rules::{self, RulesError},
     supervisor::Supervisor,
 };
-
-/// How long a TCP connection to a peer may take to be made.
-pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +36,9 @@ pub enum StartError {
     /// The rules of a chain of the configuration cannot be had.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// A file that tells in whose network or country peers are cannot be used.
+    #[error("chain {0}: {1}")]
+    Atlas(String, AtlasError),
     /// A node's URL cannot be used.
     #[error("node {0}: {1}")]
     NodeUrl(String, UrlError),
@@ -74,7 +75,8 @@ impl Engine {
             .enabled_chains()
             .map(|chain| {
                 let relay = relay(chain, journal.clone(), metrics.chain(&chain.name))?;
-                Ok(Arc::new(ChainHandle::new(chain.clone(), relay, &config.data_dir)))
+                let handle = ChainHandle::new(chain.clone(), relay, &config.data_dir);
+                Ok(Arc::new(handle.map_err(|error| StartError::Atlas(chain.name.clone(), error))?))
             })
             .collect::<Result<Vec<_>, StartError>>()?;
         let started = Instant::now();
@@ -194,11 +196,19 @@ pub(crate) fn relay(
             config::Acknowledge::All => Acknowledge::All,
         },
         observers: chain.peers.observers,
-        dial_timeout: DIAL_TIMEOUT,
+        dial_timeout: chain.peers.connect_timeout,
+        gossip: chain.peers.enabled && chain.peers.discovery.contains(&config::Discovery::Gossip),
+        proxy: chain.peers.proxy.as_ref().map(proxy),
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
     };
     let rules = rules::of(chain)?;
     Ok(Relay::start(settings, rules, nodes, journal, metrics))
+}
+
+fn proxy(proxy: &config::Proxy) -> net::Proxy {
+    let login =
+        |login: &config::ProxyLogin| (login.user.clone(), login.password.secret().expose_secret().to_owned());
+    net::Proxy { address: proxy.address.to_string(), login: proxy.login.as_ref().map(login) }
 }
 
 fn node(node: &config::Node) -> Result<Arc<Node>, StartError> {

@@ -17,13 +17,10 @@ use relay::{NodeHealth, Relay};
 use serde::Serialize;
 
 use crate::{
+    AtlasError, atlas,
     peer_book::unix_now,
     store::{Found, Store},
 };
-
-/// How many strangers may be dialled at the same time, and how many within five seconds.
-const DIALS_AT_ONCE: usize = 3;
-const DIALS_PER_CYCLE: usize = 5;
 
 /// One address of the peer book.
 #[derive(Debug, Clone, Serialize)]
@@ -105,14 +102,17 @@ pub struct ChainHandle {
 }
 
 impl ChainHandle {
-    /// For a chain, with the peer book of the last run if there is one. Reads a file.
-    pub(crate) fn new(config: config::Chain, relay: Arc<Relay>, data_dir: &Path) -> Self {
+    /// For a chain, with the peer book of the last run if there is one. Reads files.
+    ///
+    /// # Errors
+    /// When a file that tells who is where is not in MaxMind's format.
+    pub(crate) fn new(config: config::Chain, relay: Arc<Relay>, data_dir: &Path) -> Result<Self, AtlasError> {
         let store =
             Store::new(data_dir, &config.name, format!("{} {}", config.chain, config.network.as_str()));
         let calendar = Calendar { instant: Instant::now(), unix: unix_now() };
-        let book = PeerBook::new(rules_of(&config), calendar, rand::random());
+        let book = PeerBook::new(rules_of(&config)?, calendar, rand::random());
         let book = Mutex::new(restored(book, &store, &relay, &calendar));
-        Self {
+        Ok(Self {
             config,
             relay,
             book,
@@ -123,7 +123,7 @@ impl ChainHandle {
             started: Instant::now(),
             #[cfg(test)]
             crash: Mutex::default(),
-        }
+        })
     }
 
     /// The chain's configured name.
@@ -284,20 +284,23 @@ pub enum BanError {
 }
 
 /// What the operator wants of the book.
-pub(crate) fn rules_of(chain: &config::Chain) -> Rules {
-    let peers = &chain.peers;
-    Rules {
+///
+/// # Errors
+/// When a file that tells who is where is not in MaxMind's format.
+pub(crate) fn rules_of(chain: &config::Chain) -> Result<Rules, AtlasError> {
+    let (peers, diversity) = (&chain.peers, &chain.peers.diversity);
+    Ok(Rules {
         max: if peers.enabled { peers.max } else { 0 },
         min: peers.min,
-        dials_at_once: DIALS_AT_ONCE,
-        dials_per_cycle: DIALS_PER_CYCLE,
-        per_group: 1,
-        per_asn: 0,
-        per_country: 0,
-        atlas: None,
+        dials_at_once: peers.dials_at_once,
+        dials_per_cycle: peers.dials_per_cycle,
+        per_group: diversity.per_group,
+        per_asn: diversity.per_asn,
+        per_country: diversity.per_country,
+        atlas: atlas::read(diversity.asn_file.as_deref(), diversity.country_file.as_deref())?,
         local: chain.network == config::Network::Regtest,
-        hidden: false,
-    }
+        hidden: peers.proxy.is_some(),
+    })
 }
 
 /// The book with what its file has. A file that cannot be used is set aside.

@@ -37,12 +37,14 @@ mod peer_book;
 mod peer_connection;
 mod rpc_endpoint;
 pub mod rules;
+mod seeds;
 mod store;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{DIAL_TIMEOUT, Engine, StartError};
+pub use atlas::AtlasError;
+pub use engine::{Engine, StartError};
 pub use handle::{BanError, BookEntry, BookSummary, ChainHandle, DialStatistics, Readiness};
 pub use rpc_endpoint::REFRESH;
 pub use rules::{KNOWN_CHAINS, RulesError, UnknownChain};

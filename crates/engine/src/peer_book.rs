@@ -7,8 +7,9 @@ use std::{
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WeakAddr, WrapFuture};
 use protocol::{
-    book::{Address, Heard, Kind, Task},
+    book::{Address, Heard, Kind, Seeding, Source, Task},
     delivery::Outcome,
+    session::GossipAddress,
 };
 use relay::{Ended, Peer, PeerNotice};
 use tokio::task::JoinHandle;
@@ -17,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     ChainHandle,
     broadcaster::{ChainBroadcaster, Dial},
+    seeds,
 };
 
 /// How often to see whether there is something to do. What that is the book knows; nearly always it is nothing.
@@ -38,6 +40,7 @@ pub(crate) struct PeerBook {
     alive: CancellationToken,
     /// Dropped with the actor, also by a panic: then the chain's other actors go too, and all are rebuilt.
     _guard: DropGuard,
+    seeding: Seeding,
     counted: Option<Instant>,
     saved: Instant,
     saving: Option<JoinHandle<()>>,
@@ -53,20 +56,38 @@ impl PeerBook {
         let (guard, now) = (alive.clone().drop_guard(), Instant::now());
         // What happened while nobody looked after the book it was not told.
         chain.book.lock().adopt(live.iter().filter_map(|peer| peer.address.parse().ok()), now);
-        Self { chain, broadcaster, alive, _guard: guard, counted: None, saved: now, saving: None }
+        Self {
+            chain,
+            broadcaster,
+            alive,
+            _guard: guard,
+            seeding: Seeding::new(now),
+            counted: None,
+            saved: now,
+            saving: None,
+        }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         self.work(now);
         if self.counted.is_none_or(|counted| now >= counted + COUNTED) {
             self.counted = Some(now);
             self.count(now);
+            self.seed(now, ctx);
         }
         if now >= self.saved + SAVED && self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
             self.saved = now;
             let chain = self.chain.clone();
             self.saving = Some(tokio::task::spawn_blocking(move || chain.save_book()));
+        }
+    }
+
+    /// Asks seeds, if the book is thin and it is time.
+    fn seed(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        let thin = self.chain.book.lock().is_thin(now);
+        if self.seeding.is_due(thin, now) {
+            tokio::spawn(seeds::ask(self.chain.clone(), ctx.address()));
         }
     }
 
@@ -110,7 +131,7 @@ impl PeerBook {
             // A duplicate has done nothing wrong.
             Ended::Closed(_) | Ended::Refused(_) => book.disconnected(address, jitter, now),
             Ended::NotDialled(_) | Ended::NotReady(_) => {
-                let counts = self.chain.relay.has_heard_within(PROGRESS);
+                let counts = self.chain.relay.has_heard_within(PROGRESS) && ended.kind() != "proxy_down";
                 book.dial_failed(address, counts, jitter, now);
             }
         }
@@ -136,7 +157,7 @@ impl Actor for PeerBook {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(TICK, |book, _| book.tick());
+        ctx.run_interval(TICK, Self::tick);
         let alive = self.alive.clone();
         ctx.spawn(actix::fut::ActorFutureExt::map(
             async move { alive.cancelled().await }.into_actor(self),
@@ -208,6 +229,11 @@ impl Handler<News> for PeerBook {
                         book.delivery_failed(&address, now);
                     }
                 }
+                PeerNotice::Addresses(addresses) => {
+                    for told in addresses.iter().filter_map(|told| rumour(told, &address)) {
+                        book.hear(told, now);
+                    }
+                }
                 PeerNotice::Fault(_) => book.misbehaved(&address, now),
                 PeerNotice::Ended(ended) => {
                     drop(book);
@@ -227,6 +253,17 @@ impl Handler<News> for PeerBook {
 /// A peer of a node of ours, or one that the chain's own source names, as the book hears of it.
 pub(crate) fn heard(address: &str, kind: Kind) -> Option<Heard> {
     address.parse().ok().map(|address| Heard::of(address, kind))
+}
+
+/// What a peer tells of another. What our own node passes on it was told by anybody, too.
+fn rumour(told: &GossipAddress, teller: &Address) -> Option<Heard> {
+    Some(Heard {
+        address: Address::of_gossip(&told.address, told.port)?,
+        kind: Kind::Discovered(Source::Gossip),
+        from: Some(teller.group()),
+        seen: Some(told.time),
+        services: told.services.0,
+    })
 }
 
 /// Wall clock time, in Unix seconds.

@@ -123,7 +123,7 @@ mod tests {
     fn book(store: &Store, peers: u8) -> BookFile {
         let now = Instant::now();
         let mut book =
-            PeerBook::new(rules_of(&crate::tests::peers()), Calendar { instant: now, unix: 1e9 }, 1);
+            PeerBook::new(rules_of(&crate::tests::peers()).unwrap(), Calendar { instant: now, unix: 1e9 }, 1);
         for n in 0..peers {
             let address = format!("20.{n}.0.1:9333").parse().expect("an address");
             assert!(book.hear(Heard::of(address, Kind::Discovered(Source::Node)), now));

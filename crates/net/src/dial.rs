@@ -7,7 +7,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::socket;
+use crate::{
+    proxy::{Answer, Proxy, ProxyFault},
+    socket,
+};
 
 /// Why no connection could be made.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,12 @@ pub enum DialError {
     /// Anything else.
     #[error("{0}: {1}")]
     Io(String, io::Error),
+    /// The proxy is of no use. That says nothing of the peer, which was not asked.
+    #[error("the proxy {0}: {1}")]
+    Proxy(String, ProxyFault),
+    /// The proxy could not connect to it, as it says itself.
+    #[error("{0}: the proxy says: {1}")]
+    Answered(String, Answer),
 }
 
 impl DialError {
@@ -34,15 +43,36 @@ impl DialError {
             Self::Refused(_) => "refused",
             Self::Timeout(..) => "timeout",
             Self::Io(..) => "unreachable",
+            Self::Proxy(..) => "proxy_down",
+            Self::Answered(_, answer) => answer.kind(),
         }
     }
 }
 
-/// Connects to `host:port` and tunes the socket. A name's addresses are tried in turn; the last one's failure is told.
+/// Connects to `host:port` and tunes the socket, directly or through a proxy; `limit` holds for all of it together.
+///
+/// Returns the connection and whom it leads to. Through a proxy that is known only of an address that is an IP address:
+/// a name is handed to the proxy as it stands and never looked up here, and who that is remains `[::]:0`. And it is the
+/// proxy whose socket it is: what TCP tells of progress is then the proxy's progress.
 ///
 /// # Errors
-/// When the name does not resolve or no address answers within `limit`, which holds for all of it together.
-pub async fn dial(address: &str, limit: Duration) -> Result<(TcpStream, SocketAddr), DialError> {
+/// When the name does not resolve or nobody answers within `limit`; when the proxy cannot be used, or cannot connect.
+pub async fn dial(
+    address: &str,
+    proxy: Option<&Proxy>,
+    limit: Duration,
+) -> Result<(TcpStream, SocketAddr), DialError> {
+    let (stream, remote) = match proxy {
+        Some(proxy) => proxy.connect(address, limit).await?,
+        None => directly(address, limit).await?,
+    };
+    let congestion_control = socket::tune(&stream);
+    tracing::info!(peer = address, %remote, proxied = proxy.is_some(), congestion_control, "connected");
+    Ok((stream, remote))
+}
+
+/// A name's addresses are tried in turn; the last one's failure is told.
+async fn directly(address: &str, limit: Duration) -> Result<(TcpStream, SocketAddr), DialError> {
     let attempt = async {
         let resolve = |error| DialError::Resolve(address.into(), error);
         let candidates = lookup_host(address).await.map_err(resolve)?;
@@ -58,11 +88,7 @@ pub async fn dial(address: &str, limit: Duration) -> Result<(TcpStream, SocketAd
         }
         Err(last)
     };
-    let (stream, remote) =
-        timeout(limit, attempt).await.map_err(|_| DialError::Timeout(address.into(), limit))??;
-    let congestion_control = socket::tune(&stream);
-    tracing::info!(peer = address, %remote, congestion_control, "connected");
-    Ok((stream, remote))
+    timeout(limit, attempt).await.map_err(|_| DialError::Timeout(address.into(), limit))?
 }
 
 #[cfg(test)]
@@ -75,9 +101,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let limit = Duration::from_secs(5);
-        dial(&address, limit).await.unwrap();
+        dial(&address, None, limit).await.unwrap();
         drop(listener);
-        assert_eq!(dial(&address, limit).await.unwrap_err().kind(), "refused");
-        assert_eq!(dial("no port here", limit).await.unwrap_err().kind(), "unresolved");
+        assert_eq!(dial(&address, None, limit).await.unwrap_err().kind(), "refused");
+        assert_eq!(dial("no port here", None, limit).await.unwrap_err().kind(), "unresolved");
     }
 }

@@ -1,6 +1,6 @@
 //! Sockets to peers.
 //!
-//! A connection is dialled ([`dial`]), tuned ([`socket`]) and then run ([`run`]): a reader task cuts the stream into
+//! A connection is dialled ([`dial`], through a [`Proxy`] if there is one; [`seeds`] knows whom), tuned ([`socket`]) and then run ([`run`]): a reader task cuts the stream into
 //! messages and drives the sans-IO [`Session`](protocol::session::Session); a writer task empties the peer's
 //! [`Lane`]. What the session and the writer have to tell goes to the [`Host`], which is the relay.
 //!
@@ -27,6 +27,8 @@ mod lane;
 mod pen;
 mod plan;
 mod progress;
+mod proxy;
+pub mod seeds;
 pub mod socket;
 mod stream;
 mod volley;
@@ -36,4 +38,5 @@ pub use connection::{Closed, Connection, Host, run};
 pub use dial::{DialError, dial};
 pub use lane::{Lane, LaneFull, Withdrawn};
 pub use plan::{Packet, Plan};
+pub use proxy::{Answer, Proxy, ProxyFault};
 pub use volley::volley;

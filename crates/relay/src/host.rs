@@ -4,14 +4,14 @@ use std::{
     fmt,
     net::SocketAddr,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use chain::IndexedBlock;
 use futures_util::FutureExt;
-use net::{Closed, Connection, Host};
+use net::{Closed, Connection, DialError, Host, Proxy};
 use protocol::{
     PeerId,
     delivery::{Outcome, Stages, Tracker},
@@ -59,7 +59,12 @@ impl Relay {
     }
 
     async fn converse(self: &Arc<Self>, peer: &Arc<Peer>) -> Ended {
-        let (stream, remote) = match net::dial(&peer.address, self.settings.dial_timeout).await {
+        let proxy = self.settings.proxy.as_ref().filter(|_| !peer.kind.is_own());
+        let dialled = net::dial(&peer.address, proxy, self.settings.dial_timeout).await;
+        if let Some(proxy) = proxy {
+            self.note_proxy(proxy, dialled.as_ref().err());
+        }
+        let (stream, remote) = match dialled {
             Ok(connected) => connected,
             Err(error) => return error.into(),
         };
@@ -74,6 +79,7 @@ impl Relay {
             timestamp: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64),
             receiver: NetworkAddress::from(remote),
             start_height: self.headers.lock().tip_height().unwrap_or(0),
+            gossip: self.settings.gossip,
         };
         let session = Session::new(self.chain.clone(), introduction, Instant::now());
         let connection =
@@ -94,6 +100,25 @@ impl Relay {
         is_far_behind.then_some(Refusal::FarBehind { height, tip })
     }
 
+    /// Says when the proxy goes and when it is back, and nothing in between: meanwhile every peer fails by it.
+    fn note_proxy(&self, proxy: &Proxy, failure: Option<&DialError>) {
+        if matches!(failure, Some(DialError::Resolve(..))) {
+            // No address: the proxy was not even asked.
+            return;
+        }
+        let fault = failure.filter(|error| matches!(error, DialError::Proxy(..)));
+        let was_down = self.proxy_is_down.swap(fault.is_some(), Relaxed);
+        match fault {
+            Some(reason) if !was_down => {
+                tracing::warn!(chain = self.name(), proxy = proxy.address, %reason, "the proxy is down; no peer can be connected to");
+            }
+            None if was_down => {
+                tracing::info!(chain = self.name(), proxy = proxy.address, "the proxy is back");
+            }
+            _ => {}
+        }
+    }
+
     fn ended(self: &Arc<Self>, peer: &Arc<Peer>, ended: Ended) {
         let now = Instant::now();
         peer.close();
@@ -112,6 +137,10 @@ impl Relay {
                     _ => {}
                 }
                 tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "peer gone");
+            }
+            Ended::NotDialled(DialError::Proxy(..)) => {
+                self.metrics.connection_attempt(ended.kind());
+                tracing::debug!(chain = self.name(), peer = peer.name(), reason = %ended, "no connection");
             }
             Ended::NotDialled(_) | Ended::NotReady(_) | Ended::Refused(_) => {
                 self.metrics.connection_attempt(ended.kind());
@@ -253,6 +282,19 @@ impl Host for PeerHost {
             }
             Event::ObjectAnnounced { id } => relay.lock_announced(&peer, id),
             Event::Object { payload } => relay.lock_claimed(&peer, payload),
+            Event::Addresses(addresses) => {
+                let count = addresses.len();
+                tracing::debug!(chain = relay.name(), peer = peer.name(), count, "addresses told");
+                peer.notify(PeerNotice::Addresses(addresses.into()));
+            }
+            Event::AddressesDropped(count) => {
+                tracing::debug!(
+                    chain = relay.name(),
+                    peer = peer.name(),
+                    count,
+                    "more addresses than it may tell"
+                );
+            }
             Event::Fault { kind } => relay.fault(&peer, kind),
             Event::Garbage { kind } => {
                 tracing::debug!(chain = relay.name(), peer = peer.name(), kind, "not a message");

@@ -19,6 +19,7 @@ use protocol::{
     book::{Kind, Priority, Rank},
     delivery::Outcome,
     headers::PeerChain,
+    session::GossipAddress,
 };
 
 /// Whom to connect to.
@@ -41,6 +42,8 @@ pub enum PeerNotice {
     Outcome(Outcome, Option<Duration>),
     /// It has returned a ping.
     RoundTrip(Duration),
+    /// It says where others are.
+    Addresses(Arc<[GossipAddress]>),
     /// It does what no honest daemon does.
     Fault(&'static str),
     /// The connection has ended, or was never made.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -51,8 +51,14 @@ pub struct RelaySettings {
     pub acknowledge: Acknowledge,
     /// How many peers are never pushed to.
     pub observers: usize,
-    /// How long a connection may take to be made.
+    /// How long a TCP connection may take to be made, through a proxy all the way to the peer. The handshake has a limit of
+    /// its own.
     pub dial_timeout: Duration,
+    /// Whether to ask every peer, our own nodes included, for the addresses of others.
+    pub gossip: bool,
+    /// Through what to connect to peers. Our own nodes are connected to directly: they are near, and no stranger is to
+    /// see what passes between us.
+    pub proxy: Option<net::Proxy>,
     /// What we call ourselves to peers.
     pub user_agent: String,
 }
@@ -80,6 +86,8 @@ pub struct Relay {
     pub(crate) solutions: Mutex<VecDeque<Arc<AuxDelivery>>>,
     /// Strangers' headers are checked for work two at a time, so that they do not keep our own block waiting.
     pub(crate) work_checks: Semaphore,
+    /// Whether the proxy was of no use the last time: its coming and going is told once each, not per peer.
+    pub(crate) proxy_is_down: AtomicBool,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -142,6 +150,7 @@ impl Relay {
             solutions: Mutex::default(),
             lock_hints: watch::Sender::new(0),
             work_checks: Semaphore::new(2),
+            proxy_is_down: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });

@@ -1,8 +1,10 @@
 //! `chains/NAME.toml`: one chain.
 
+mod diversity;
 mod front_door;
 mod node;
 mod peers;
+mod proxy;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -40,7 +42,7 @@ pub(crate) fn read(name: &str, root: &Section<'_>, context: &Context<'_>, report
     let network = root.text("network").map_or(Some(Network::Mainnet), |word| word.word(report));
     let acknowledge = root.text("acknowledge").map_or(Some(Acknowledge::First), |word| word.word(report));
     let nodes = node::read_all(root, context, report);
-    let peers = peers::read(&root.section_or_empty("peers"), report);
+    let peers = peers::read(&root.section_or_empty("peers"), context, report);
     if let Some(peers) = &peers {
         peers::check_against_nodes(peers, &nodes, root, report);
         if nodes.sections == 0 {
@@ -92,7 +94,8 @@ fn parameters(file: &Found<&str>, context: &Context<'_>, report: &mut Report) ->
     Some(ParameterFile { path, text })
 }
 
-/// A chain may do without nodes of its own, but then fixed peers are all it has: discovery asks our nodes.
+/// A chain may do without nodes of its own, but then fixed peers are all that is sure: what seeds and strangers know may
+/// be nothing.
 fn check_without_nodes(root: &Section<'_>, peers: &peers::Read, report: &mut Report) {
     if peers.settings.enabled && !peers.settings.fixed.is_empty() {
         let message =

@@ -1,6 +1,9 @@
 //! `[peers]`: everyone but our own nodes.
 
+use std::time::Duration;
+
 use super::node::Nodes;
+use super::{Context, diversity, proxy};
 use crate::address::HostPort;
 use crate::problem::{Kind, Report};
 use crate::section::{Found, Section};
@@ -13,8 +16,13 @@ const DEFAULT_MIN: usize = 5;
 const DEFAULT_OBSERVERS: usize = 1;
 /// For the terminal's sake.
 const DESCRIPTION_LIMIT: usize = 200;
-/// In the design, not in this version.
-const NOT_BUILT: [&str; 2] = ["dns", "gossip"];
+const DEFAULT_DIALS_AT_ONCE: usize = 3;
+const DEFAULT_DIALS_PER_CYCLE: usize = 5;
+/// Seconds.
+const DEFAULT_CONNECT_TIMEOUT: usize = 10;
+/// Every source that there is.
+const DEFAULT_DISCOVERY: [Discovery; 5] =
+    [Discovery::Node, Discovery::Chain, Discovery::Gossip, Discovery::Dns, Discovery::Seeds];
 
 /// What `[peers]` yields.
 pub(crate) struct Read {
@@ -25,19 +33,21 @@ pub(crate) struct Read {
     pub(super) fixed_has_problems: bool,
 }
 
-pub(super) fn read(section: &Section<'_>, report: &mut Report) -> Option<Read> {
+pub(super) fn read(section: &Section<'_>, context: &Context<'_>, report: &mut Report) -> Option<Read> {
     let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
-    let number = |key, default, range, report: &mut Report| match section.number(key, range, report) {
-        Some(number) => Some(number),
-        None => (!section.has(key)).then(|| section.default(key, default)),
-    };
-    let max = number("max", DEFAULT_MAX, 1..=PEER_LIMIT, report);
+    let max = section.number_or("max", DEFAULT_MAX, 1..=PEER_LIMIT, report);
     // A lower `max` alone is no mistake: the default of `min` follows it.
     let default_min = max.as_ref().map_or(DEFAULT_MIN, |max| max.value.min(DEFAULT_MIN));
-    let min = number("min", default_min, 0..=PEER_LIMIT, report);
-    let observers = number("observers", DEFAULT_OBSERVERS, 0..=PEER_LIMIT, report);
+    let min = section.number_or("min", default_min, 0..=PEER_LIMIT, report);
+    let observers = section.number_or("observers", DEFAULT_OBSERVERS, 0..=PEER_LIMIT, report);
     let (fixed, settings, fixed_has_problems) = fixed(section, report);
     let discovery = discovery(section, report);
+    let proxy = proxy::read(section, context, report);
+    let dials_at_once = section.number_or("dials_at_once", DEFAULT_DIALS_AT_ONCE, 1..=50, report);
+    let dials_per_cycle = section.number_or("dials_per_cycle", DEFAULT_DIALS_PER_CYCLE, 1..=100, report);
+    let connect_timeout = section.number_or("connect_timeout", DEFAULT_CONNECT_TIMEOUT, 1..=120, report);
+    let diversity = diversity::read(section, context, report);
+    let pass_on_tips = section.boolean("pass_on_tips").is_none_or(|pass_on| pass_on.value);
     let (max, min, observers) = (max?, min?, observers?);
     if min.value > max.value {
         let message = format!("more than max = {}", max.value);
@@ -67,6 +77,12 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report) -> Option<Read> {
         observers: observers.value,
         fixed: settings,
         discovery: discovery?,
+        proxy: proxy?,
+        dials_at_once: dials_at_once?.value,
+        dials_per_cycle: dials_per_cycle?.value,
+        connect_timeout: Duration::from_secs(connect_timeout?.value as u64),
+        diversity: diversity?,
+        pass_on_tips,
     };
     Some(Read { settings, fixed, fixed_has_problems })
 }
@@ -80,9 +96,18 @@ fn fixed(section: &Section<'_>, report: &mut Report) -> (Vec<Found<HostPort>>, V
     for entry in entries {
         let address = entry.required("address", "add address = \"host:port\"", report);
         let address = address.and_then(|text| {
-            let address = text.parsed(|text| HostPort::parse(text), report)?;
+            let address = text.parsed(|text| HostPort::parse_any(text), report)?;
             Some(text.with(address))
         });
+        // A proxy that is there but bad is reported as such.
+        if let Some(address) = address.as_ref().filter(|address| address.value.needs_proxy())
+            && !section.has("proxy")
+        {
+            let message = "a Tor or I2P address is reached only through a proxy, and there is none";
+            let remedy =
+                "set `peers.proxy`, such as proxy = \"socks5://127.0.0.1:9050\", or remove the entry";
+            report.problem(address.problem(Kind::Conflict, message, remedy));
+        }
         let priority = entry.text("priority").map_or(Some(Priority::Normal), |word| word.word(report));
         let description = entry.text("description");
         if let Some(long) = description.as_ref().filter(|text| text.value.chars().count() > DESCRIPTION_LIMIT)
@@ -106,23 +131,24 @@ fn fixed(section: &Section<'_>, report: &mut Report) -> (Vec<Found<HostPort>>, V
 }
 
 fn discovery(section: &Section<'_>, report: &mut Report) -> Option<Vec<Discovery>> {
+    // With a proxy nobody is to see whom this machine asks for.
+    let leaks = |source: Discovery| source == Discovery::Dns && section.has("proxy");
     let Some(sources) = section.texts("discovery") else {
+        let default = || DEFAULT_DISCOVERY.into_iter().filter(|source| !leaks(*source)).collect();
         // Present but not a list: reported.
-        return (!section.has("discovery")).then(|| vec![Discovery::Node, Discovery::Chain]);
+        return (!section.has("discovery")).then(default);
     };
     let mut known = Vec::new();
     let mut complete = true;
     for source in sources {
-        if NOT_BUILT.contains(&source.value) {
-            let message = "this version does not have this source of peers yet; it has: node, chain";
-            let remedy = "remove it, and name further peers in `peers.fixed`";
-            report.problem(source.problem(Kind::NotBuilt, message, remedy));
-            complete = false;
-            continue;
-        }
         match source.word(report) {
-            Some(source) if known.contains(&source) => {}
-            Some(source) => known.push(source),
+            Some(meaning) if leaks(meaning) => {
+                let message = "with a proxy no name is looked up on this machine, so the seeds are not asked";
+                let remedy = "remove it here; the other sources need no look-up";
+                report.warning(source.problem(Kind::Caution, message, remedy));
+            }
+            Some(meaning) if known.contains(&meaning) => {}
+            Some(meaning) => known.push(meaning),
             None => complete = false,
         }
     }

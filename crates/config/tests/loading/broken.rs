@@ -118,17 +118,10 @@ fn a_value_of_the_wrong_type_comes_with_the_right_way_to_write_it() {
 #[test]
 fn what_this_version_does_not_have_yet_is_refused_with_a_way_out() {
     assert_chain(
-        "[peers]\nproxy = \"socks5://127.0.0.1:9050\"\nupload_limit = \"100 MB/s\"\ndiscovery = [\"node\", \"dns\", \
-         \"gossip\"]\n",
+        "[peers]\nupload_limit = \"100 MB/s\"\n",
         &[
-            "chains/litecoin.toml:7:1: peers.proxy = \"socks5://127.0.0.1:9050\": this version does not have this key \
-             yet; remove it; peers are dialled directly, or set `peers.enabled = false` to dial none",
-            "chains/litecoin.toml:8:1: peers.upload_limit = \"100 MB/s\": this version does not have this key yet; \
+            "chains/litecoin.toml:7:1: peers.upload_limit = \"100 MB/s\": this version does not have this key yet; \
              remove it; to use less bandwidth, lower `peers.max` or shape the traffic outside",
-            "chains/litecoin.toml:9:22: peers.discovery[1] = \"dns\": this version does not have this source of \
-             peers yet; it has: node, chain; remove it, and name further peers in `peers.fixed`",
-            "chains/litecoin.toml:9:29: peers.discovery[2] = \"gossip\": this version does not have this source of \
-             peers yet; it has: node, chain; remove it, and name further peers in `peers.fixed`",
         ],
     );
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use config::{Auth, Config, Discovery, LogFormat, LogLevel, Network, Priority, Role, load};
+use config::{Auth, Config, Discovery, Diversity, LogFormat, LogLevel, Network, Priority, Role, load};
 
 use super::Setup;
 
@@ -138,7 +138,8 @@ fn the_values_that_the_examples_spell_out_are_the_defaults() {
 #[test]
 fn the_commented_lines_of_the_examples_work_once_they_are_uncommented() {
     let mut setup = Setup::empty().with("blockcast.toml", uncommented("blockcast.toml"));
-    setup = setup.with("token", "t\n").with("relative.toml", "");
+    setup = setup.with("token", "t\n").with("relative.toml", "").with("proxy.password", "p\n");
+    setup = setup.with("GeoLite2-ASN.mmdb", "").with("GeoLite2-Country.mmdb", "");
     for example in &CHAINS {
         let chain = uncommented(&example.file()).replace("\ncookie_file", "\n#cookie_file");
         setup = setup.with(&example.file(), chain).with(example.password, "f\n");
@@ -155,6 +156,11 @@ fn the_commented_lines_of_the_examples_work_once_they_are_uncommented() {
             assert!(matches!(&node.rpc.auth, Auth::Password { user, .. } if user == "blockcast"));
         }
         assert_eq!(chain.peers.fixed[0].priority, Priority::High);
+        let proxy = chain.peers.proxy.as_ref().unwrap();
+        assert_eq!(proxy.address.to_string(), "127.0.0.1:9050");
+        assert_eq!(proxy.login.as_ref().unwrap().user, "blockcast");
+        assert_eq!(chain.peers.diversity.asn_file, Some(setup.path().join("GeoLite2-ASN.mmdb")));
+        assert_eq!(chain.peers.diversity.per_country, 5);
         assert_eq!(
             chain.peers.fixed[0].address.to_string(),
             format!("pool.example:{}", example.nodes[0].p2p)
@@ -170,7 +176,13 @@ fn what_is_left_out_has_its_default() {
     let config = Setup::good().load().unwrap();
     let peers = &config.chains["litecoin"].peers;
     assert_eq!((peers.enabled, peers.max, peers.min, peers.observers), (true, 20, 5, 1));
-    assert_eq!((peers.fixed.len(), &peers.discovery[..]), (0, &[Discovery::Node, Discovery::Chain][..]));
+    let sources = [Discovery::Node, Discovery::Chain, Discovery::Gossip, Discovery::Dns, Discovery::Seeds];
+    assert_eq!((peers.fixed.len(), &peers.discovery[..]), (0, &sources[..]));
+    assert!(peers.proxy.is_none() && peers.pass_on_tips);
+    let dials = (peers.dials_at_once, peers.dials_per_cycle, peers.connect_timeout.as_secs());
+    assert_eq!(dials, (3, 5, 10));
+    let none = Diversity { per_group: 1, asn_file: None, per_asn: 2, country_file: None, per_country: 0 };
+    assert_eq!(peers.diversity, none);
     let small = Setup::good().with_chain("[peers]\nmax = 3\n").load().unwrap();
     assert_eq!(small.chains["litecoin"].peers.min, 3, "a small `max` alone is no conflict with `min`");
 }

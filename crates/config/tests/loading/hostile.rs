@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{LITECOIN, Setup};
 
 /// Values of every type, good and bad ones.
-const VALUES: [&str; 12] = [
+const VALUES: [&str; 13] = [
     "1",
     "-1",
     "99999999999999999999999999",
@@ -13,6 +13,7 @@ const VALUES: [&str; 12] = [
     "true",
     "\"\"",
     "\"node\"",
+    "\"socks5://u@a:1\"",
     "[]",
     "[1]",
     "{}",
@@ -20,7 +21,7 @@ const VALUES: [&str; 12] = [
     "1979-05-27",
 ];
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 31] = [
     "chain",
     "network",
     "enabled",
@@ -38,6 +39,17 @@ const KEYS: [&str; 20] = [
     "observers",
     "fixed",
     "discovery",
+    "proxy",
+    "proxy_password_file",
+    "dials_at_once",
+    "dials_per_cycle",
+    "connect_timeout",
+    "per_group",
+    "asn_file",
+    "per_asn",
+    "country_file",
+    "per_country",
+    "pass_on_tips",
     "listen",
     "address",
     "x",

@@ -7,6 +7,7 @@ mod conflicts;
 mod examples;
 mod hostile;
 mod overrides;
+mod peers;
 mod secrets;
 
 use std::fs;

@@ -80,9 +80,15 @@ fn a_problem_with_an_override_names_the_variable_and_not_a_file() {
         ),
         (
             "BLOCKCAST_CHAINS__LITECOIN__PEERS__PROXY",
-            "socks5://127.0.0.1:9050",
-            "peers.proxy = \"socks5://127.0.0.1:9050\": this version does not have this key yet; remove it; peers are \
-             dialled directly, or set `peers.enabled = false` to dial none",
+            "http://127.0.0.1:8080",
+            "peers.proxy = \"http://127.0.0.1:8080\": no other proxies than those of SOCKS5 are spoken to; write \
+             socks5://host:port, such as socks5://127.0.0.1:9050",
+        ),
+        (
+            "BLOCKCAST_CHAINS__LITECOIN__PEERS__UPLOAD_LIMIT",
+            "1 MB/s",
+            "peers.upload_limit = \"1 MB/s\": this version does not have this key yet; remove it; to use less bandwidth, \
+             lower `peers.max` or shape the traffic outside",
         ),
     ] {
         let lines = Setup::good().problems_with(&[(variable, value)]);

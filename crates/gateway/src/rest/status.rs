@@ -183,7 +183,7 @@ fn status(shared: &Shared, chain: &ChainHandle) -> Status {
             max_peers: settings.max,
             min_peers: settings.min,
             max_connection_attempts: None,
-            connection_timeout_seconds: engine::DIAL_TIMEOUT.as_secs(),
+            connection_timeout_seconds: settings.connect_timeout.as_secs(),
             dashd_refresh_interval_seconds: engine::REFRESH.0.as_secs(),
         },
     }
@@ -254,7 +254,8 @@ fn database(chain: &ChainHandle, book: &[BookEntry]) -> Database {
     }
 }
 
-/// The sum over chains: counts are added, of times the latest is taken, and all is well only where all is well.
+/// The sum over chains: counts are added, of times the latest and of limits of time the longest is taken, and all is well
+/// only where all is well.
 fn sum<'a>(chains: impl Iterator<Item = &'a Status> + Clone) -> Status {
     let total = |count: fn(&Status) -> u64| chains.clone().map(count).sum::<u64>();
     let size = |count: fn(&Status) -> usize| chains.clone().map(count).sum::<usize>();
@@ -316,7 +317,11 @@ fn sum<'a>(chains: impl Iterator<Item = &'a Status> + Clone) -> Status {
             max_peers: size(|chain| chain.configuration.max_peers),
             min_peers: size(|chain| chain.configuration.min_peers),
             max_connection_attempts: None,
-            connection_timeout_seconds: engine::DIAL_TIMEOUT.as_secs(),
+            connection_timeout_seconds: chains
+                .clone()
+                .map(|chain| chain.configuration.connection_timeout_seconds)
+                .max()
+                .unwrap_or_default(),
             dashd_refresh_interval_seconds: engine::REFRESH.0.as_secs(),
         },
     }

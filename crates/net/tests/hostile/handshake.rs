@@ -134,6 +134,7 @@ async fn two_ends_of_one_engine_recognise_each_other() {
                 timestamp: 0,
                 receiver: wire::NetworkAddress::UNSPECIFIED,
                 start_height: 0,
+                gossip: false,
             };
             let sender = sender.clone();
             let tell = move |heard| {

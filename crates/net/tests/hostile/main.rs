@@ -24,11 +24,13 @@
 //! | | silent requester, silent announcer | [`serving`]: `a_peer_that_asks_and_does_not_read_…`, `a_peer_that_announces_and_never_answers_…`; cut off in the end: `connection.rs`: `a_peer_that_takes_nothing_for_five_seconds…`; answers bounded: `net::lane`: `a_peer_that_pings_and_does_not_read…` |
 //! | Core, p2p_dos_header_tree | header flood | [`flood`]: `floods_cost_one_event_a_message_and_no_memory`; what the relay takes of it: `relay/tests/trust.rs`: `a_strangers_header_is_not_our_chain…`; `protocol::headers`: `rivals_of_one_height_are_bounded`, `a_header_without_known_parent_is_not_taken` |
 //! | Zebra | `::ffff:a.b.c.d` is a.b.c.d | `wire::address`: `an_ipv4_address_is_the_same_in_every_dress` |
+//! | Core, p2p_addr_relay | endless addresses, 1,001 in one message, nobody asked | `protocol::session::tests::gossip`, `…::addresses` |
+//! | Core, p2p_dns_seeds | too many, repeated and private addresses, silence | `net::seeds` |
+//! | Core, proxy_test | names are not looked up, logins, every answer, proxies that are down or none | `proxy.rs` |
 //! | Core, rpc_users | wrong auth, cookie mode, 0600 | `rpc/tests/calls.rs`, `rpc/tests/submit.rs` (as client); `gateway/tests/front_door.rs`, `gateway/tests/rest.rs`, `gateway/src/auth.rs` (as server); `config/tests/loading/secrets.rs` (files that others can read) |
 //!
-//! Not applicable yet, because what they are about does not exist: p2p_eviction (nobody connects to us), p2p_addr_relay
-//! (addresses are read and not kept), feature_addrman and feature_anchors (there is no peer file), p2p_dns_seeds. Score
-//! and ban by address, the rest of Zebra's last row, come with them. feature_init, killing the daemon at every step of
+//! Not applicable yet, because what they are about does not exist: p2p_eviction (nobody connects to us), feature_addrman
+//! and feature_anchors (there is no peer file). Score and ban by address, the rest of Zebra's last row, come with them. feature_init, killing the daemon at every step of
 //! its start, is the business of the tests against real nodes.
 //!
 //! # Time

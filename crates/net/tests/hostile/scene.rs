@@ -120,6 +120,7 @@ pub(crate) fn session(age: Duration) -> Session {
         timestamp: 0,
         receiver: NetworkAddress::UNSPECIFIED,
         start_height: 0,
+        gossip: false,
     };
     Session::new(chain(), introduction, past(age))
 }

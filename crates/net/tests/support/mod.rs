@@ -232,6 +232,7 @@ pub(crate) async fn connect(receive_buffer: u32) -> (Ours, Peer) {
         timestamp: 0,
         receiver: NetworkAddress::from(address),
         start_height: 0,
+        gossip: false,
     };
     let session = Session::new(chain(), introduction, Instant::now());
     let lane = Lane::new(LANE_LIMIT);

@@ -70,13 +70,17 @@ impl Session {
             user_agent: version.user_agent(),
             start_height: version.start_height(),
         };
-        self.state = State::Ready(Steady::new(now));
+        let gossip = self.introduction.gossip;
+        self.state = State::Ready(Steady::new(gossip, now));
         self.outbox.push_back(Output::RaiseLimit(self.policy.max_payload));
         if let Some(version) = self.policy.compact_version {
             self.send(Message::SendCompact(SendCompact { announce: false, version }));
         }
         self.send(Message::SendHeaders);
         self.ask(Question::Tip, shelf, now);
+        if gossip {
+            self.send(Message::GetAddr);
+        }
         self.emit(ready);
     }
 }

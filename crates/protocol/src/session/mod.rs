@@ -9,7 +9,8 @@
 //!
 //! `version` →, ← `version`, (`sendaddrv2` →), `verack` →, ← `verack`. Then, once: the offer of the best compact format
 //! with low bandwidth (`sendcmpct(0, best)`, of which a daemon lets only the first count), `sendheaders`, and a
-//! `getheaders` whose answer tells the peer's tip (as soon as we know a chain ourselves).
+//! `getheaders` whose answer tells the peer's tip (as soon as we know a chain ourselves), and, if the peer's gossip is
+//! wanted, `getaddr`, which a daemon answers only once per connection.
 //!
 //! # Security
 //!
@@ -17,6 +18,7 @@
 //! either: per message it asks for, it gets at most a bounded number of answers, and blocks that are not ours are
 //! never served.
 
+mod gossip;
 mod handshake;
 mod objects;
 mod outcome;
@@ -25,6 +27,7 @@ mod steady;
 #[cfg(test)]
 mod tests;
 
+pub use gossip::GossipAddress;
 pub use outcome::{Disconnect, Event, Output, Via};
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
@@ -65,6 +68,9 @@ pub struct Introduction {
     /// The height of our header view. Zero is always fine; a value far above the peer's makes daemons keep their
     /// announcements from us (L net_processing.cpp:1410).
     pub start_height: u32,
+    /// Whether to ask the peer for the addresses of others, once, and to report those that it tells. Without it
+    /// nothing is asked, and what is told goes no further.
+    pub gossip: bool,
 }
 
 enum State {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use wire::{BlockHash, Header, Message, Services};
 
+use super::GossipAddress;
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -79,6 +81,10 @@ pub enum Event {
         /// Its bytes.
         payload: Bytes,
     },
+    /// Where the peer says that others are; never empty.
+    Addresses(Vec<GossipAddress>),
+    /// It told so many addresses more than its allowance lets through. Daemons trickle; that is no fault.
+    AddressesDropped(usize),
     /// The peer does what no honest daemon does.
     Fault {
         /// What: `unasked_for`, `object_flood`, `object_too_long`.

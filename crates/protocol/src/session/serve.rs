@@ -23,6 +23,13 @@ pub(super) const OBJECTS: u32 = 16;
 /// How many faults are borne, besides one a minute: each is told to others, who have better things to do.
 const FAULTS: u32 = 8;
 
+/// How many addresses a peer may tell us: as many as a daemon lets one tell it (protocol.md §3), which is one answer to
+/// our `getaddr` …
+const ADDRESSES: u32 = 1000;
+
+/// … and this long for each further one: 0.1 addresses a second.
+const ADDRESS_REFILL: Duration = Duration::from_secs(10);
+
 /// How long it takes until a peer may ask once more.
 const REFILL: Duration = Duration::from_secs(1);
 
@@ -59,6 +66,11 @@ impl Allowance {
     /// For objects that a peer announces: each makes us fetch it, and ask our nodes.
     pub(super) fn of_objects(now: Instant) -> Self {
         Self::of(OBJECTS, REFILL, now)
+    }
+
+    /// For addresses that a peer tells: each may be a place in the book that an honest one does not get.
+    pub(super) fn of_addresses(now: Instant) -> Self {
+        Self::of(ADDRESSES, ADDRESS_REFILL, now)
     }
 
     pub(super) fn take(&mut self, now: Instant) -> bool {

@@ -27,6 +27,8 @@ pub(super) struct Steady {
     pub(super) headers_served: Allowance,
     pub(super) objects: Awaited,
     pub(super) faults: Allowance,
+    /// How many addresses the peer may still tell; `None` if nobody wants them.
+    pub(super) addresses: Option<Allowance>,
 }
 
 /// Why to ask a peer for headers.
@@ -44,7 +46,7 @@ enum Ping {
 }
 
 impl Steady {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(gossip: bool, now: Instant) -> Self {
         Self {
             ping: Ping::Idle { since: now },
             garbage: 0,
@@ -56,6 +58,7 @@ impl Steady {
             headers_served: Allowance::of_headers(now),
             objects: Awaited::new(now),
             faults: Allowance::of_faults(now),
+            addresses: gossip.then(|| Allowance::of_addresses(now)),
         }
     }
 
@@ -102,6 +105,8 @@ impl Session {
             Message::SendCompact(offer) => {
                 self.emit(Event::OffersCompact { announce: offer.announce, version: offer.version });
             }
+            Message::Addr(entries) => self.addresses_told(entries, now),
+            Message::AddrV2(entries) => self.addresses_told_v2(entries, now),
             Message::Reject(reject) => {
                 if let Some(block) = reject.block() {
                     self.emit(Event::Rejected { block, reason: reject.reason() });
@@ -112,7 +117,8 @@ impl Session {
                 _ if self.policy.never_asked_for.contains(&command) => self.fault("unasked_for", now),
                 _ => {}
             },
-            // Addresses come with the peer book's gossip; transactions and filters are not a block relay's business; a second `version` costs its sender a point and us nothing.
+            // Transactions and filters are not a block relay's business; a second `version` costs its sender a point and
+            // us nothing.
             _ => {}
         }
     }

@@ -39,6 +39,19 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
 }
 
+/// What a relay is usually made with.
+pub(crate) fn settings() -> RelaySettings {
+    RelaySettings {
+        name: "litecoin".into(),
+        acknowledge: Acknowledge::First,
+        observers: 0,
+        dial_timeout: Duration::from_secs(5),
+        gossip: false,
+        proxy: None,
+        user_agent: "/Blockcast:test/".into(),
+    }
+}
+
 impl World {
     /// A relay with these nodes and no observers. The nodes that answer have told it their chain.
     pub(crate) async fn new(nodes: &[&FakeNode]) -> Self {
@@ -109,13 +122,24 @@ impl World {
         directory: TempDir,
         journal: Journal,
     ) -> Self {
-        let settings = RelaySettings {
-            name: "litecoin".into(),
-            acknowledge,
-            observers,
-            dial_timeout: Duration::from_secs(5),
-            user_agent: "/Blockcast:test/".into(),
-        };
+        let settings = RelaySettings { acknowledge, observers, ..settings() };
+        Self::start(rules, nodes, settings, directory, journal).await
+    }
+
+    /// A relay with other settings than the usual.
+    pub(crate) async fn with_settings(nodes: &[&FakeNode], settings: RelaySettings) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&directory.path().join("journal")).unwrap();
+        Self::start(Arc::new(Litecoin::new(Network::Regtest)), nodes, settings, directory, journal).await
+    }
+
+    async fn start(
+        rules: Arc<dyn Chain>,
+        nodes: &[&FakeNode],
+        settings: RelaySettings,
+        directory: TempDir,
+        journal: Journal,
+    ) -> Self {
         let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
         let metrics = Metrics::new().chain("litecoin");
         let relay = Relay::start(settings, rules, nodes, journal.clone(), metrics);

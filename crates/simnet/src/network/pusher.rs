@@ -106,6 +106,7 @@ impl Pusher {
             timestamp: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
             receiver: NetworkAddress::UNSPECIFIED,
             start_height: 0,
+            gossip: false,
         };
         let session = Session::new(self.stock.profile.chain.clone(), introduction, self.instant());
         let talk = Talk { session, name: name(index), ready: false, chain: PeerChain::new(None) };

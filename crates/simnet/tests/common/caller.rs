@@ -131,6 +131,7 @@ pub(crate) fn version(chain: Arc<dyn Chain>) -> Message {
         timestamp: 0,
         receiver: wire::NetworkAddress::UNSPECIFIED,
         start_height: 0,
+        gossip: false,
     };
     let mut session = protocol::session::Session::new(chain, introduction, Instant::now());
     match session.poll() {

@@ -118,8 +118,9 @@ fn about_peers(chain: &Chain) -> String {
     } else {
         format!("found by {}", discovery.join(", "))
     };
+    let proxy = peers.proxy.as_ref().map_or_else(String::new, |proxy| format!(", through {}", proxy.address));
     format!(
-        "{} to {}, {}, {} fixed, {discovery}",
+        "{} to {}, {}, {} fixed, {discovery}{proxy}",
         peers.min,
         peers.max,
         text::count(peers.observers, "observer"),

@@ -17,7 +17,7 @@ const LANE: usize = 64 * 1024;
 
 /// Dials `host:port` and makes the handshake; says who answered.
 pub(crate) async fn greet(address: &str, chain: Arc<dyn Chain>, limit: Duration) -> Result<String, Failure> {
-    let dialled = net::dial(address, limit).await;
+    let dialled = net::dial(address, None, limit).await;
     let (stream, remote) =
         dialled.map_err(|error| Failure { kind: error.kind(), message: error.to_string() })?;
     let introduction = Introduction {
@@ -27,6 +27,7 @@ pub(crate) async fn greet(address: &str, chain: Arc<dyn Chain>, limit: Duration)
         timestamp: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64),
         receiver: NetworkAddress::from(remote),
         start_height: 0,
+        gossip: false,
     };
     let (tell, mut told) = mpsc::unbounded_channel();
     let session = Session::new(Arc::clone(&chain), introduction, Instant::now());

@@ -1,4 +1,5 @@
-//! Addresses of every kind of network, well-formed and not: read for what they are, and nobody hears of them.
+//! Addresses of every kind of network, well-formed and not: read for what they are, and nobody hears of them, unless a
+//! session is told to [gossip](super::gossip).
 
 use bytes::{BufMut, BytesMut};
 use proptest::{collection::vec, prelude::*};

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::session::Via;
 
-static DASH: LazyLock<Arc<dyn Chain>> = LazyLock::new(|| Arc::new(Dash::new(Network::Regtest)));
+pub(super) static DASH: LazyLock<Arc<dyn Chain>> = LazyLock::new(|| Arc::new(Dash::new(Network::Regtest)));
 
 /// What the recorded daemon offers: NETWORK, BLOOM, NETWORK_LIMITED, HEADERS_COMPRESSED, P2P_V2.
 const OFFERED: Services = Services(0x1c05);

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::session::Via;
 
-static DOGECOIN: LazyLock<Arc<dyn Chain>> = LazyLock::new(|| Arc::new(Dogecoin::new(Network::Regtest)));
+pub(super) static DOGECOIN: LazyLock<Arc<dyn Chain>> =
+    LazyLock::new(|| Arc::new(Dogecoin::new(Network::Regtest)));
 
 /// What the recorded daemon offers: NETWORK, BLOOM, WITNESS.
 const OFFERED: Services = Services(0xd);

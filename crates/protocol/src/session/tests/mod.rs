@@ -5,6 +5,7 @@ mod addresses;
 mod allocations;
 mod dash;
 mod dogecoin;
+mod gossip;
 mod handshake;
 mod litecoin;
 mod mutation;
@@ -86,6 +87,11 @@ impl Talk {
 
     /// The same, on another chain.
     fn on(chain: &Arc<dyn Chain>) -> Self {
+        Self::introduced(chain, false)
+    }
+
+    /// The same, with a session that wants to hear of others, or does not.
+    fn introduced(chain: &Arc<dyn Chain>, gossip: bool) -> Self {
         let now = Instant::now();
         let introduction = Introduction {
             nonce: OUR_NONCE,
@@ -93,6 +99,7 @@ impl Talk {
             timestamp: 1_795_000_000,
             receiver: NetworkAddress::UNSPECIFIED,
             start_height: 7,
+            gossip,
         };
         let shelf = FakeShelf {
             blocks: HashMap::new(),
