@@ -69,6 +69,7 @@ fn peers_are_found_through_nodes_and_gossip_and_found_again_without_them() {
     assert!(bc.sigterm().success());
     ours.stop();
     bc.restart();
+    bc.wait_ready();
     eventually(PATIENCE, "both are connected again", || {
         is_connected(&bc, &first) && is_connected(&bc, &second)
     });

@@ -4,14 +4,14 @@ use std::{
     fmt,
     net::SocketAddr,
     panic::AssertUnwindSafe,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use chain::IndexedBlock;
 use futures_util::FutureExt;
-use net::{Closed, Connection, DialError, Host, Proxy};
+use net::{Closed, Connection, DialError, Host};
 use protocol::{
     PeerId,
     delivery::{Outcome, Stages, Tracker},
@@ -98,25 +98,6 @@ impl Relay {
         let (height, tip) = (height?, self.headers.lock().tip_height()?);
         let is_far_behind = height.saturating_add(FAR_BEHIND) < tip && !is_named(peer);
         is_far_behind.then_some(Refusal::FarBehind { height, tip })
-    }
-
-    /// Says when the proxy goes and when it is back, and nothing in between: meanwhile every peer fails by it.
-    fn note_proxy(&self, proxy: &Proxy, failure: Option<&DialError>) {
-        if matches!(failure, Some(DialError::Resolve(..))) {
-            // No address: the proxy was not even asked.
-            return;
-        }
-        let fault = failure.filter(|error| matches!(error, DialError::Proxy(..)));
-        let was_down = self.proxy_is_down.swap(fault.is_some(), Relaxed);
-        match fault {
-            Some(reason) if !was_down => {
-                tracing::warn!(chain = self.name(), proxy = proxy.address, %reason, "the proxy is down; no peer can be connected to");
-            }
-            None if was_down => {
-                tracing::info!(chain = self.name(), proxy = proxy.address, "the proxy is back");
-            }
-            _ => {}
-        }
     }
 
     fn ended(self: &Arc<Self>, peer: &Arc<Peer>, ended: Ended) {

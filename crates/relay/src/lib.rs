@@ -39,6 +39,7 @@ mod metrics;
 mod node;
 mod nodes;
 mod peers;
+mod proxy;
 mod relay;
 mod report;
 mod submission;

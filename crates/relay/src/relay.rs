@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -31,6 +31,7 @@ use crate::{
     aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
     peers::{LastHeard, PeerTable},
+    proxy::ProxyState,
 };
 
 /// How many submissions are remembered, so that a repeat joins its delivery.
@@ -86,8 +87,7 @@ pub struct Relay {
     pub(crate) solutions: Mutex<VecDeque<Arc<AuxDelivery>>>,
     /// Strangers' headers are checked for work two at a time, so that they do not keep our own block waiting.
     pub(crate) work_checks: Semaphore,
-    /// Whether the proxy was of no use the last time: its coming and going is told once each, not per peer.
-    pub(crate) proxy_is_down: AtomicBool,
+    pub(crate) proxy: ProxyState,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -150,7 +150,7 @@ impl Relay {
             solutions: Mutex::default(),
             lock_hints: watch::Sender::new(0),
             work_checks: Semaphore::new(2),
-            proxy_is_down: AtomicBool::new(false),
+            proxy: ProxyState::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });

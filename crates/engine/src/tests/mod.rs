@@ -10,6 +10,8 @@ mod peer;
 #[allow(dead_code, reason = "the relay's tests use all of it")]
 mod block;
 
+mod proxy;
+
 use std::{fs, sync::Arc, time::Duration};
 
 use actix::System;

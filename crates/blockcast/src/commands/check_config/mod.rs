@@ -145,19 +145,19 @@ The configuration is in order.
 
 dash: dash mainnet
   node a      primary, rpc http://127.0.0.1:9998 (cookie /var/lib/dashd/.cookie), p2p 127.0.0.1:9999
-  peers       5 to 20, 1 observer, 0 fixed, found by node, chain
+  peers       5 to 20, 1 observer, 0 fixed, found by node, chain, gossip, dns, seeds
   front door  none: pools cannot hand in blocks by JSON-RPC
 
 dogecoin: dogecoin mainnet
   node a      primary, rpc http://127.0.0.1:22555 (cookie /var/lib/dogecoind/.cookie), p2p 127.0.0.1:22556
   node b      backup, rpc http://127.0.0.1:22655 (cookie /var/lib/dogecoind-b/.cookie), p2p 127.0.0.1:22656
   node c      backup, rpc http://10.0.0.3:22555 (cookie /etc/blockcast/dogecoin-node-c.cookie), p2p 10.0.0.3:22556
-  peers       5 to 20, 1 observer, 0 fixed, found by node, chain
+  peers       5 to 20, 1 observer, 0 fixed, found by node, chain, gossip, dns, seeds
   front door  none: pools cannot hand in blocks by JSON-RPC
 
 litecoin: litecoin mainnet
   node a      primary, rpc http://127.0.0.1:9332 (cookie /var/lib/litecoind/.cookie), p2p 127.0.0.1:9333
-  peers       5 to 20, 1 observer, 0 fixed, found by node, chain
+  peers       5 to 20, 1 observer, 0 fixed, found by node, chain, gossip, dns, seeds
   front door  none: pools cannot hand in blocks by JSON-RPC
 ";
         assert_eq!(summary(&config), expected);
