@@ -71,6 +71,8 @@ impl Engine {
             observers: 0,
             dial_timeout: PATIENCE,
             user_agent: "/Figures:1/".into(),
+            // What is measured is the way of our own blocks.
+            pass_on_tips: false,
         };
         let metrics = Metrics::new().chain(name);
         let relay = Relay::start(settings, chain, nodes, journal, metrics);

@@ -190,6 +190,7 @@ pub(crate) fn relay(
         observers: chain.peers.observers,
         dial_timeout: DIAL_TIMEOUT,
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
+        pass_on_tips: true,
     };
     let rules = rules::of(chain)?;
     Ok(Relay::start(settings, rules, nodes, journal, metrics))

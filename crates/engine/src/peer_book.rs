@@ -170,7 +170,7 @@ impl Handler<News> for PeerBook {
             PeerNotice::Outcome(Outcome::Rejected { .. } | Outcome::Disconnected | Outcome::TimedOut) => {
                 self.book.delivery_failed(&peer.address, now);
             }
-            PeerNotice::Outcome(_) => {}
+            PeerNotice::Outcome(_) | PeerNotice::Announced { .. } => {}
             PeerNotice::Fault(_) => self.book.misbehaved(&peer.address, now),
             PeerNotice::Ended(ended) => self.ended(&peer, &ended, now),
         }

@@ -35,6 +35,7 @@ pub struct Metrics {
     node_final_height: IntGaugeVec,
     peer_faults_total: IntCounterVec,
     open_deliveries: IntGaugeVec,
+    tips_passed_on_total: IntCounterVec,
     chain_restarts_total: IntCounterVec,
     front_door_calls_total: IntCounterVec,
     /// Whether blocks are being written to disk before they are acknowledged: 1 or 0.
@@ -152,6 +153,11 @@ impl Metrics {
                 &["chain", "kind"],
             ),
             open_deliveries: of.gauge("open_deliveries", "Blocks on their way.", &["chain"]),
+            tips_passed_on_total: of.counter(
+                "tips_passed_on_total",
+                "New blocks of others that peers were told of.",
+                &["chain"],
+            ),
             chain_restarts_total: of.counter(
                 "chain_restarts_total",
                 "Actors rebuilt after a crash.",
@@ -271,6 +277,8 @@ impl ChainMetrics {
         node_error => node_errors_total [node, kind];
         /// A peer did what no honest one does.
         peer_fault => peer_faults_total [kind];
+        /// Peers were told of a new block of others.
+        tip_passed_on => tips_passed_on_total [];
         /// The chain's actors were rebuilt.
         restart => chain_restarts_total [];
         /// The pool was answered.

@@ -18,6 +18,7 @@ use protocol::{
     book::{Kind, Priority, Rank},
     delivery::Outcome,
     headers::PeerChain,
+    tips::Group,
 };
 
 /// Whom to connect to.
@@ -40,6 +41,13 @@ pub enum PeerNotice {
     Outcome(Outcome),
     /// It does what no honest daemon does.
     Fault(&'static str),
+    /// It has announced a new block of others, of which it did not hear from us.
+    Announced {
+        /// How long after the first peer that announced it; zero for the first.
+        lag: Duration,
+        /// Its place among the peers that did: 1 for the first.
+        position: u32,
+    },
     /// The connection has ended, or was never made.
     Ended(Arc<Ended>),
 }
@@ -81,6 +89,10 @@ pub struct PeerInfo {
     pub round_trip: Option<Duration>,
     /// The compact block format that it takes, if any.
     pub compact_version: Option<u64>,
+    /// Whether it wants to be told of blocks by their headers.
+    pub prefers_headers: bool,
+    /// The network that its address is from, once it is known.
+    pub group: Option<Group>,
 }
 
 type Listener = Box<dyn Fn(PeerNotice) + Send + Sync>;
@@ -132,6 +144,16 @@ impl Peer {
     /// What is known of it.
     pub fn info(&self) -> PeerInfo {
         self.info.lock().clone()
+    }
+
+    /// The network that its address is from, once it is known.
+    pub(crate) fn group(&self) -> Option<Group> {
+        self.info.lock().group
+    }
+
+    /// Whether it wants to be told of blocks by their headers.
+    pub(crate) fn prefers_headers(&self) -> bool {
+        self.info.lock().prefers_headers
     }
 
     pub(crate) fn update_info(&self, change: impl FnOnce(&mut PeerInfo)) {

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use crate::{
     aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
     peers::PeerTable,
+    tips::Others,
 };
 
 /// How many submissions are remembered, so that a repeat joins its delivery.
@@ -54,6 +55,8 @@ pub struct RelaySettings {
     pub dial_timeout: Duration,
     /// What we call ourselves to peers.
     pub user_agent: String,
+    /// Whether peers are told of new blocks of others.
+    pub pass_on_tips: bool,
 }
 
 /// The relay of one chain. Cheap to share; see the crate's front page.
@@ -70,6 +73,8 @@ pub struct Relay {
     /// Deliveries that may still change, oldest first.
     pub(crate) live: Mutex<Vec<Arc<Delivery>>>,
     pub(crate) shelf: Mutex<Shelved>,
+    /// Blocks that are not ours.
+    pub(crate) others: Others,
     pub(crate) locks: Mutex<Locks>,
     /// Counts the reasons to ask our nodes for a new lock, for those who do.
     pub(crate) lock_hints: watch::Sender<u64>,
@@ -82,19 +87,25 @@ pub struct Relay {
     pub(crate) stop: CancellationToken,
 }
 
-/// Blocks of ours, to be served to whoever asks; the oldest go first.
-#[derive(Debug, Default)]
+/// Blocks to be served to whoever asks; the oldest go first.
+#[derive(Debug)]
 pub(crate) struct Shelved {
+    capacity: usize,
     blocks: HashMap<BlockHash, Arc<IndexedBlock>>,
     order: VecDeque<BlockHash>,
 }
 
 impl Shelved {
-    fn put(&mut self, block: Arc<IndexedBlock>) {
+    /// An empty shelf for so many blocks.
+    pub(crate) fn of(capacity: usize) -> Self {
+        Self { capacity, blocks: HashMap::new(), order: VecDeque::new() }
+    }
+
+    pub(crate) fn put(&mut self, block: Arc<IndexedBlock>) {
         if self.blocks.contains_key(&block.hash) {
             return;
         }
-        if self.order.len() == SHELF
+        if self.order.len() == self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
             self.blocks.remove(&oldest);
@@ -133,7 +144,8 @@ impl Relay {
             headers: Mutex::new(HeaderView::new()),
             recent: Mutex::new(Recent::new(REMEMBERED)),
             live: Mutex::default(),
-            shelf: Mutex::default(),
+            shelf: Mutex::new(Shelved::of(SHELF)),
+            others: Others::new(Instant::now()),
             locks: Mutex::default(),
             issuers: Mutex::new(Issuers::new(REMEMBERED_WORK)),
             solutions: Mutex::default(),
