@@ -41,6 +41,7 @@ mod nodes;
 mod peers;
 mod relay;
 mod report;
+mod shelf;
 mod submission;
 mod tips;
 mod upkeep;

@@ -1,7 +1,7 @@
 //! The relay of one chain: what it holds, and how a submission begins.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -30,6 +30,7 @@ use crate::{
     aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
     peers::PeerTable,
+    shelf::Shelved,
     tips::Others,
 };
 
@@ -85,44 +86,6 @@ pub struct Relay {
     pub(crate) work_checks: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
-}
-
-/// Blocks to be served to whoever asks; the oldest go first.
-#[derive(Debug)]
-pub(crate) struct Shelved {
-    capacity: usize,
-    blocks: HashMap<BlockHash, Arc<IndexedBlock>>,
-    order: VecDeque<BlockHash>,
-}
-
-impl Shelved {
-    /// An empty shelf for so many blocks.
-    pub(crate) fn of(capacity: usize) -> Self {
-        Self { capacity, blocks: HashMap::new(), order: VecDeque::new() }
-    }
-
-    pub(crate) fn put(&mut self, block: Arc<IndexedBlock>) {
-        if self.blocks.contains_key(&block.hash) {
-            return;
-        }
-        if self.order.len() == self.capacity
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.blocks.remove(&oldest);
-        }
-        self.order.push_back(block.hash);
-        self.blocks.insert(block.hash, block);
-    }
-
-    pub(crate) fn get(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>> {
-        self.blocks.get(hash).cloned()
-    }
-
-    pub(crate) fn remove(&mut self, hash: &BlockHash) {
-        if self.blocks.remove(hash).is_some() {
-            self.order.retain(|other| other != hash);
-        }
-    }
 }
 
 impl Relay {

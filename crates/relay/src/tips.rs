@@ -28,7 +28,7 @@ use tokio::{
 };
 use wire::{BlockHash, Header, InvItem, Message};
 
-use crate::{Node, NodeHealth, Peer, PeerNotice, Relay, chainwatch::work, nodes::position, relay::Shelved};
+use crate::{Node, NodeHealth, Peer, PeerNotice, Relay, chainwatch::work, nodes::position, shelf::Shelved};
 
 /// How many blocks of others are held to be served. Peers ask for a block within seconds of hearing of it.
 const SHELF: usize = 4;

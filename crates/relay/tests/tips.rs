@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::book::Kind;
 use relay::PeerNotice;
 use support::{
     Block, FakeNode, FakePeer, Manner, PATIENCE, STRANGER, Verdict, World, chain, clsig, on, outcome, report,
@@ -110,6 +111,24 @@ async fn a_tip_that_a_node_has_is_announced_to_those_who_lack_it_and_served_on_r
     poll(&world).await;
     asks.settle().await;
     assert_eq!(told(&asks), [by_header(&block)]);
+}
+
+#[tokio::test]
+async fn what_our_own_node_announces_as_a_peer_goes_on_before_anybody_asks_it_for_its_tip() {
+    let blocks = chain(5);
+    let own = FakePeer::start(Manner::OnlyPong, 4).await;
+    let node = FakeNode::start("a", &blocks, Some(own.address.clone()));
+    let world = World::new(&[&node]).await;
+    let (_, mut of_own) = world.connect_and_listen(&own, Kind::Own { node: "a".into() }).await;
+    let (listens, _) = peer_at(&world, "127.1.0.1").await;
+    let block = on(blocks[4].hash, 5, 1);
+    node.learn(&block);
+    own.announce_header(&block);
+    hears_of(&listens, &block).await;
+    assert_eq!(world.relay.tip(), Some((block.hash, 5)));
+    own.settle().await;
+    assert!(told(&own).is_empty());
+    assert!(of_own.try_recv().is_err(), "it is in no race with those that are there to be chosen");
 }
 
 #[tokio::test]
@@ -250,14 +269,18 @@ async fn a_block_of_ours_is_no_tip_of_others() {
     let blocks = chain(5);
     let node = FakeNode::start("a", &blocks, None);
     let world = World::with_observers(&[&node], 1).await;
-    let (pushed, _) = peer_at(&world, "127.1.0.1").await;
-    let (witness, mut notices) = peer_at(&world, "127.2.0.1").await;
+    let (pushed, mut of_pushed) = peer_at(&world, "127.1.0.1").await;
+    let (witness, mut of_witness) = peer_at(&world, "127.2.0.1").await;
     let block = on(blocks[4].hash, 5, 1);
     node.mint(&block.bytes, &block);
     let delivery = world.submit(&block.bytes);
     report(&delivery, |report| report.status == "accepted").await;
     poll(&world).await;
-    let (observes, sent) = if pushed.blocks().is_empty() { (&pushed, &witness) } else { (&witness, &pushed) };
+    let ready = world.relay.ready_peers();
+    let observer = ready.iter().find(|peer| peer.is_observer()).expect("one of two observes");
+    let (observes, sent) =
+        if observer.address == pushed.address { (&pushed, &witness) } else { (&witness, &pushed) };
+    assert_eq!(sent.given(1).await, [&block.bytes]);
     observes.announce(block.hash);
     observes.settle().await;
 
@@ -271,8 +294,10 @@ async fn a_block_of_ours_is_no_tip_of_others() {
     observes.settle().await;
     assert!(told(observes).is_empty());
     assert_eq!(told(sent), [by_header(&next)]);
-    while let Ok(notice) = notices.try_recv() {
-        assert!(!matches!(notice, PeerNotice::Announced { .. }), "{notice:?}");
+    for notices in [&mut of_pushed, &mut of_witness] {
+        while let Ok(notice) = notices.try_recv() {
+            assert!(!matches!(notice, PeerNotice::Announced { .. }), "{notice:?}");
+        }
     }
 }
 
