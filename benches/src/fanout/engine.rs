@@ -77,6 +77,8 @@ impl Engine {
             gossip: false,
             proxy: None,
             user_agent: "/Figures:1/".into(),
+            // What is measured is the way of our own blocks.
+            pass_on_tips: false,
         };
         let metrics = Metrics::new().chain(name);
         let relay = Relay::start(settings, chain, nodes, journal, metrics);

@@ -200,6 +200,7 @@ pub(crate) fn relay(
         gossip: chain.peers.enabled && chain.peers.discovery.contains(&config::Discovery::Gossip),
         proxy: chain.peers.proxy.as_ref().map(proxy),
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
+        pass_on_tips: chain.peers.pass_on_tips,
     };
     let rules = rules::of(chain)?;
     Ok(Relay::start(settings, rules, nodes, journal, metrics))

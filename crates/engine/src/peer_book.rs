@@ -229,6 +229,7 @@ impl Handler<News> for PeerBook {
                         book.delivery_failed(&address, now);
                     }
                 }
+                PeerNotice::Announced { lag, .. } => book.announced(&address, lag, now),
                 PeerNotice::Addresses(addresses) => {
                     for told in addresses.iter().filter_map(|told| rumour(told, &address)) {
                         book.hear(told, now);

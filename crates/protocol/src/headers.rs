@@ -285,9 +285,11 @@ impl PeerChain {
         self.best.and_then(|best| view.height(&best))
     }
 
-    /// The best height that the peer is known or claims to have.
+    /// The best height that the peer is known, assumed or claims to have. Assumptions count: whoever heard of a block from
+    /// us does not announce it to us, and would seem to stand still.
     pub fn height(&self, view: &HeaderView) -> Option<u32> {
-        self.known_height(view).max(self.start_height)
+        let assumed = self.likely.iter().filter_map(|block| view.height(block)).max();
+        self.known_height(view).max(assumed).max(self.start_height)
     }
 
     /// Whether the peer has `block`, as far as can be told: it announced it or a descendant of it, or claimed at the
@@ -502,5 +504,13 @@ pub(crate) mod tests {
         view.insert(next, next_header, one());
         peer.learn(next, &view);
         assert_eq!(peer.height(&view), Some(102));
+    }
+
+    #[test]
+    fn a_peer_that_hears_of_blocks_from_us_does_not_seem_to_stand_still() {
+        let (view, hashes) = view(100, 5);
+        let mut peer = PeerChain::new(Some(101));
+        peer.assume(hashes[4]);
+        assert_eq!((peer.height(&view), peer.known_height(&view)), (Some(104), None));
     }
 }

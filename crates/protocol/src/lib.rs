@@ -13,6 +13,8 @@
 //! | [`issuers`] | Which node issued this work, and so can take it back? |
 //! | [`verdict`] | What does a node's answer to `submitblock` mean, and what is the pool told? |
 //! | [`dedup`] | Have we seen this block before, perhaps in other bytes? |
+//! | [`announcements`] | Who brings us new blocks, and how early? |
+//! | [`tips`] | Which blocks of others may be passed on? |
 //! | [`book`] | Which peers are there, how good are they, and whom do we dial next? |
 //!
 //! # What is never claimed
@@ -21,6 +23,7 @@
 //! something that it can only say with our block in its active chain; see [`delivery`] for what counts and what does
 //! not. A node's verdict is kept word for word beside whatever we make of it; see [`verdict`].
 
+pub mod announcements;
 pub mod book;
 pub mod dedup;
 pub mod delivery;
@@ -28,6 +31,7 @@ pub mod finality;
 pub mod headers;
 pub mod issuers;
 pub mod session;
+pub mod tips;
 pub mod verdict;
 
 use std::fmt;

@@ -6,7 +6,7 @@
 //! get us punished. Only a relay without a node of its own takes headers from strangers, if they connect, carry their
 //! work, and claim about as much of it as their parents.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use chain::{Finding, Target, Work, unhex};
 use protocol::{
@@ -20,11 +20,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use wire::{BlockHash, Header, MAX_HEADERS, ParseHashError, Reader};
 
-use crate::{Delivery, Node, NodeTip, Peer, Relay};
+use crate::{Delivery, Node, NodeTip, Peer, Relay, tips::claims_enough};
 
 /// How many headers of a message are checked for work, at most. An announcement holds one or a few; a peer that tells
 /// us of more is behind, or wants to cost us a millisecond each.
 const CHECKED: usize = 16;
+
+/// By how many blocks a node may be behind the best header that it has and still be up to date.
+const LAG: u32 = 3;
 
 /// How far back to walk from a node's new tip header by header before loading the recent chain anew.
 const WALK: usize = 50;
@@ -61,6 +64,11 @@ struct ChainInfo {
     chain: String,
     blocks: u32,
     bestblockhash: String,
+    /// The height of the best header that it has, whether it has the block or not.
+    #[serde(default)]
+    headers: u32,
+    #[serde(default, rename = "initialblockdownload")]
+    initial_download: bool,
 }
 
 /// What `getblockheader` says that matters here.
@@ -99,7 +107,12 @@ impl Relay {
         }
         let unreadable = |error: ParseHashError| FollowError::Answer(format!("bestblockhash: {error}"));
         let hash = info.bestblockhash.parse().map_err(unreadable)?;
-        if node.answered(NodeTip { hash, height: info.blocks }) {
+        node.set_catching_up(info.initial_download || info.headers > info.blocks.saturating_add(LAG));
+        // Of a node that is asked for the first time it is not known whether its tip is new.
+        let followed = node.status().tip.is_some();
+        let before = self.tip().map(|(_, height)| height);
+        let moved = node.answered(NodeTip { hash, height: info.blocks });
+        if moved {
             tracing::info!(chain = self.name(), node = node.name(), height = info.blocks, tip = %hash, "new tip");
             self.hint_at_lock();
         }
@@ -107,6 +120,9 @@ impl Relay {
         if !self.headers.lock().contains(&hash) {
             self.fetch_headers(node, hash, info.blocks).await?;
             self.view_changed();
+        }
+        if let Some(before) = before.filter(|_| moved && followed) {
+            self.tip_in_view(hash, info.blocks.saturating_sub(before) as usize, true);
         }
         Ok(())
     }
@@ -251,10 +267,15 @@ impl Relay {
     }
 
     /// Headers have come from a peer.
-    pub(crate) fn headers_from(self: &Arc<Self>, peer: &Arc<Peer>, headers: Vec<Header>, via: Via) {
+    pub(crate) fn headers_from(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        headers: Vec<Header>,
+        via: Via,
+        now: Instant,
+    ) {
         let named: Vec<_> =
             headers.into_iter().map(|header| (self.chain.block_hash(&header), header)).collect();
-        let now = std::time::Instant::now();
         for delivery in self.live().iter().filter(|_| via.is_proof()) {
             let outcome = delivery.update(|state| state.tracker.headers(peer.id, &named, now));
             self.settled(delivery, peer, outcome);
@@ -268,11 +289,15 @@ impl Relay {
         // Whether we know the block or not, the peer has it.
         if via.is_proof() {
             self.learn(peer, last);
+            self.heard_of(peer, last, now);
         } else {
             peer.chain.lock().assume(last);
         }
         let teaches = peer.kind.is_own() || self.nodes.is_empty();
         if unknown.is_empty() || !teaches {
+            if let Some((block, header)) = unknown.into_iter().next() {
+                self.look_into(peer, block, header);
+            }
             return self.catch_up(peer);
         }
         // One lesson at a time: a peer that talks faster than we can check is not worth more.
@@ -286,36 +311,48 @@ impl Relay {
 
     /// Takes a peer's headers into the view, as far as they connect and carry their work.
     async fn take_headers(self: Arc<Self>, peer: Arc<Peer>, unknown: Vec<(BlockHash, Header)>) {
-        let limit = if peer.kind.is_own() { unknown.len() } else { CHECKED };
+        let own = peer.kind.is_own();
+        let limit = if own { unknown.len() } else { CHECKED };
+        let (grown, mut tip) = (unknown.len(), None);
         for (hash, header) in unknown.into_iter().take(limit) {
             let Some(parent) = self.headers.lock().header(&header.parent()).cloned() else { break };
-            // No retarget makes a block more than four times easier than its parent; nor do we believe a stranger's.
-            let claimed = work(&header);
-            if !peer.kind.is_own() && claimed + claimed + claimed + claimed < work(&parent) {
+            if !own && !claims_enough(&header, &parent) {
                 break;
             }
-            let Ok(_permit) = self.work_checks.acquire().await else { return };
-            let (chain, candidate) = (self.chain.clone(), header.clone());
-            match tokio::task::spawn_blocking(move || chain.check_work(&candidate)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(finding)) => {
-                    tracing::warn!(chain = self.name(), peer = peer.name(), %finding, "a header without its work");
-                    return peer.close();
-                }
-                Err(error) => {
-                    tracing::error!(chain = self.name(), peer = peer.name(), %error, "a header could not be checked");
-                    return;
-                }
+            if !self.carries_work(&peer, &header).await {
+                return;
             }
             if self.admit(&mut self.headers.lock(), hash, header) == Some(Inserted::Tip) {
                 tracing::info!(chain = self.name(), peer = peer.name(), tip = %hash, "new tip announced");
+                tip = Some(hash);
             }
             self.learn(&peer, hash);
         }
         self.view_changed();
+        if let Some(tip) = tip {
+            self.tip_in_view(tip, grown, own);
+        }
+    }
+
+    /// Whether a peer's header carries the work that it claims; a peer whose header does not is no peer.
+    pub(crate) async fn carries_work(&self, peer: &Peer, header: &Header) -> bool {
+        let Ok(_permit) = self.work_checks.acquire().await else { return false };
+        let (chain, candidate) = (self.chain.clone(), header.clone());
+        match tokio::task::spawn_blocking(move || chain.check_work(&candidate)).await {
+            Ok(Ok(())) => return true,
+            Ok(Err(finding)) => {
+                tracing::warn!(chain = self.name(), peer = peer.name(), %finding, "a header without its work");
+                peer.close();
+            }
+            Err(error) => {
+                tracing::error!(chain = self.name(), peer = peer.name(), %error, "a header could not be checked");
+            }
+        }
+        false
     }
 }
 
-fn work(header: &Header) -> Work {
+/// The work that a header claims.
+pub(crate) fn work(header: &Header) -> Work {
     Target::from_compact(header.bits()).map_or(Work::ZERO, Target::work)
 }

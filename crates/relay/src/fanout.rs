@@ -201,20 +201,7 @@ impl Relay {
         if delivery.read(|state| state.held_against_parent) {
             return delivery.read(|state| state.kept_off_p2p == Some(WithheldReason::Finding));
         }
-        let (height, median) = {
-            let headers = self.headers.lock();
-            let Some(height) = headers.height(&delivery.parent) else { return false };
-            (height.saturating_add(1), headers.median_time_past(delivery.parent))
-        };
-        let time = block.header.time();
-        let too_old = median.filter(|median| time <= *median).map(|median| {
-            let expected = format!("a time above {median}, the median of the eleven blocks before");
-            Finding::error("time-too-old", expected, time.to_string())
-        });
-        let misplaced = block.height.filter(|said| *said != height).map(|said| {
-            Finding::error("bad-cb-height", format!("{height}, one above the parent"), said.to_string())
-        });
-        let findings: Vec<_> = too_old.into_iter().chain(misplaced).collect();
+        let Some(findings) = self.against_parent(block) else { return false };
         let contradicts = !findings.is_empty();
         for finding in &findings {
             tracing::warn!(chain = self.name(), block = %block.hash, %finding, "finding");
@@ -227,6 +214,24 @@ impl Relay {
             self.keep_off_p2p(delivery, WithheldReason::Finding);
         }
         contradicts
+    }
+
+    /// What is wrong with a block in the light of the blocks before it; `None` while its parent is not known.
+    pub(crate) fn against_parent(&self, block: &IndexedBlock) -> Option<Vec<Finding>> {
+        let parent = block.header.parent();
+        let (height, median) = {
+            let headers = self.headers.lock();
+            (headers.height(&parent)?.saturating_add(1), headers.median_time_past(parent))
+        };
+        let time = block.header.time();
+        let too_old = median.filter(|median| time <= *median).map(|median| {
+            let expected = format!("a time above {median}, the median of the eleven blocks before");
+            Finding::error("time-too-old", expected, time.to_string())
+        });
+        let misplaced = block.height.filter(|said| *said != height).map(|said| {
+            Finding::error("bad-cb-height", format!("{height}, one above the parent"), said.to_string())
+        });
+        Some(too_old.into_iter().chain(misplaced).collect())
     }
 
     /// Whether a block of ours was sent to a peer, and it has it or will have it before whatever is put into its lane

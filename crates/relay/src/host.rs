@@ -105,6 +105,7 @@ impl Relay {
         peer.close();
         self.peers.remove(peer.id);
         self.locks.lock().forget(peer.id);
+        self.others.forget(peer.id);
         for delivery in self.live() {
             let outcome = delivery.update(|state| state.tracker.disconnected(peer.id, now));
             self.settled(&delivery, peer, outcome);
@@ -172,7 +173,8 @@ impl fmt::Debug for PeerHost {
 
 impl Shelf for PeerHost {
     fn block(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>> {
-        self.relay.shelf.lock().get(hash)
+        let ours = self.relay.shelf.lock().get(hash);
+        ours.or_else(|| self.relay.foreign_block(hash))
     }
 
     fn headers_after(&self, locator: &[BlockHash], stop: BlockHash) -> Vec<Header> {
@@ -203,6 +205,10 @@ impl Shelf for PeerHost {
         self.relay.headers.lock().contains(hash)
     }
 
+    fn awaits(&self, block: &BlockHash) -> bool {
+        self.relay.others.awaits(self.peer.id, *block)
+    }
+
     fn object(&self, id: &[u8; 32]) -> Option<Bytes> {
         self.relay.locks.lock().object(id).map(|lock| lock.object.clone())
     }
@@ -225,13 +231,14 @@ impl Host for PeerHost {
                     info.user_agent = user_agent;
                 });
                 *peer.chain.lock() = PeerChain::new(start_height);
+                relay.others.joined(&peer, now);
                 relay.peers.set_ready(&peer);
                 relay.metrics.connection_attempt("success");
                 peer.notify(PeerNotice::Ready);
                 relay.catch_up(&peer);
             }
             Event::Announced { block, via } => self.announced(&peer, block, via, now),
-            Event::Headers { headers, via } => relay.headers_from(&peer, headers, via),
+            Event::Headers { headers, via } => relay.headers_from(&peer, headers, via, now),
             Event::Pong(nonce) => {
                 for delivery in relay.live().iter().filter(|delivery| delivery.barrier == nonce) {
                     self.stage(
@@ -257,7 +264,11 @@ impl Host for PeerHost {
             }
             Event::Served { block } => {
                 tracing::debug!(chain = relay.name(), peer = peer.name(), %block, "served");
+                relay.served(&peer, block);
             }
+            Event::Block { block, payload } => relay.others.arrived(id, block, payload),
+            Event::Missing { block } => relay.others.missing(id, block),
+            Event::PrefersHeaders => peer.update_info(|info| info.prefers_headers = true),
             Event::OffersCompact { version, .. } => {
                 peer.update_info(|info| info.compact_version = info.compact_version.max(Some(version)));
             }
@@ -340,6 +351,7 @@ impl PeerHost {
         }
         if via.is_proof() {
             relay.learn(peer, block);
+            relay.heard_of(peer, block, now);
         } else {
             peer.chain.lock().assume(block);
         }

@@ -25,7 +25,7 @@
 //!
 //! [`Submission`] comes in at whatever door; [`Relay`] carries it out, with its parts in `fanout` (to peers), `nodes`
 //! (to nodes, and their verdicts), `chainwatch` (which headers exist, which peer has them), `finality` (the chain's last
-//! word on them, where it has one), `host` (what connections tell), `upkeep` (what time does), `aux` (the way back of solved
+//! word on them, where it has one), `host` (what connections tell), `tips` (blocks of others), `upkeep` (what time does), `aux` (the way back of solved
 //! aux work) and `memo` (what the journal keeps beside blocks). [`Delivery`] collects what happens, [`Report`] says it. [`Metrics`] counts it.
 
 mod aux;
@@ -42,7 +42,9 @@ mod peers;
 mod proxy;
 mod relay;
 mod report;
+mod shelf;
 mod submission;
+mod tips;
 mod upkeep;
 
 pub use aux::{AuxAnswer, AuxDelivery};

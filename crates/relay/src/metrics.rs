@@ -36,6 +36,7 @@ pub struct Metrics {
     node_final_height: IntGaugeVec,
     peer_faults_total: IntCounterVec,
     open_deliveries: IntGaugeVec,
+    tips_passed_on_total: IntCounterVec,
     chain_restarts_total: IntCounterVec,
     front_door_calls_total: IntCounterVec,
     /// Whether blocks are being written to disk before they are acknowledged: 1 or 0.
@@ -158,6 +159,11 @@ impl Metrics {
                 &["chain", "kind"],
             ),
             open_deliveries: of.gauge("open_deliveries", "Blocks on their way.", &["chain"]),
+            tips_passed_on_total: of.counter(
+                "tips_passed_on_total",
+                "New blocks of others that peers were told of.",
+                &["chain"],
+            ),
             chain_restarts_total: of.counter(
                 "chain_restarts_total",
                 "Actors rebuilt after a crash.",
@@ -279,6 +285,8 @@ impl ChainMetrics {
         peer_fault => peer_faults_total [kind];
         /// The peer book could not be saved.
         peer_book_save_failed => peer_book_save_errors_total [];
+        /// Peers were told of a new block of others.
+        tip_passed_on => tips_passed_on_total [];
         /// The chain's actors were rebuilt.
         restart => chain_restarts_total [];
         /// The pool was answered.

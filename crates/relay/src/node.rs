@@ -1,6 +1,9 @@
 //! One of our own nodes.
 
-use std::time::Instant;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Instant,
+};
 
 use parking_lot::Mutex;
 use rpc::Client;
@@ -51,6 +54,7 @@ pub struct Node {
     primary: bool,
     p2p: Option<String>,
     status: Mutex<NodeStatus>,
+    catching_up: AtomicBool,
     /// Held while headers are fetched from it, so that two do not fetch the same.
     pub(crate) fetching: tokio::sync::Mutex<()>,
 }
@@ -59,7 +63,14 @@ impl Node {
     /// A node of which nothing is known yet. `p2p` is the address under which it is also a peer.
     pub fn new(client: Client, primary: bool, p2p: Option<String>) -> Self {
         let status = NodeStatus { health: NodeHealth::Unknown, since: Instant::now(), tip: None };
-        Self { client, primary, p2p, status: Mutex::new(status), fetching: tokio::sync::Mutex::default() }
+        Self {
+            client,
+            primary,
+            p2p,
+            status: Mutex::new(status),
+            catching_up: AtomicBool::new(false),
+            fetching: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Its name in configuration, reports and metrics.
@@ -85,6 +96,15 @@ impl Node {
     /// What is known of it.
     pub fn status(&self) -> NodeStatus {
         self.status.lock().clone()
+    }
+
+    /// Whether it said, when it last answered, that it has yet to learn of blocks that are old.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.catching_up.load(Relaxed)
+    }
+
+    pub(crate) fn set_catching_up(&self, catching_up: bool) {
+        self.catching_up.store(catching_up, Relaxed);
     }
 
     /// Waits until the node is ready for blocks after it was not, as its warm connections find out first.

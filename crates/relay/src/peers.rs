@@ -16,7 +16,7 @@ use net::{Closed, DialError, Lane};
 use parking_lot::Mutex;
 use protocol::{
     PeerId,
-    book::{Kind, Priority, Rank},
+    book::{Address, Group, Kind, Priority, Rank},
     delivery::Outcome,
     headers::PeerChain,
     session::GossipAddress,
@@ -46,6 +46,13 @@ pub enum PeerNotice {
     Addresses(Arc<[GossipAddress]>),
     /// It does what no honest daemon does.
     Fault(&'static str),
+    /// It has announced a new block of others, of which it did not hear from us.
+    Announced {
+        /// How long after the first peer that announced it; zero for the first.
+        lag: Duration,
+        /// Its place among the peers that did: 1 for the first.
+        position: u32,
+    },
     /// The connection has ended, or was never made.
     Ended(Arc<Ended>),
 }
@@ -117,6 +124,8 @@ pub struct PeerInfo {
     pub round_trip: Option<Duration>,
     /// The compact block format that it takes, if any.
     pub compact_version: Option<u64>,
+    /// Whether it wants to be told of blocks by their headers.
+    pub prefers_headers: bool,
 }
 
 type Listener = Box<dyn Fn(PeerNotice) + Send + Sync>;
@@ -172,6 +181,22 @@ impl Peer {
     /// What is known of it.
     pub fn info(&self) -> PeerInfo {
         self.info.lock().clone()
+    }
+
+    /// The neighbourhood that it is in, once that is known.
+    pub(crate) fn group(&self) -> Option<Group> {
+        match *self.remote.lock() {
+            // A proxy does not say where a name has led.
+            Some(remote) if remote.ip().is_unspecified() => {
+                self.address.parse().ok().map(|address: Address| address.group())
+            }
+            remote => remote.map(|remote| Group::of(remote.ip())),
+        }
+    }
+
+    /// Whether it wants to be told of blocks by their headers.
+    pub(crate) fn prefers_headers(&self) -> bool {
+        self.info.lock().prefers_headers
     }
 
     pub(crate) fn update_info(&self, change: impl FnOnce(&mut PeerInfo)) {
@@ -307,7 +332,9 @@ impl PeerTable {
 
     /// Who is connected there.
     pub(crate) fn at(&self, place: SocketAddr) -> Option<Arc<Peer>> {
-        self.all.lock().values().find(|peer| *peer.remote.lock() == Some(place)).cloned()
+        // Where a proxy leads it does not say.
+        let known = !place.ip().is_unspecified();
+        self.all.lock().values().find(|peer| known && *peer.remote.lock() == Some(place)).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Peer>> {

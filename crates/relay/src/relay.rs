@@ -1,9 +1,9 @@
 //! The relay of one chain: what it holds, and how a submission begins.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -32,6 +32,8 @@ use crate::{
     delivery::{JournalState, State},
     peers::{LastHeard, PeerTable},
     proxy::ProxyState,
+    shelf::Shelved,
+    tips::Others,
 };
 
 /// How many submissions are remembered, so that a repeat joins its delivery.
@@ -62,6 +64,8 @@ pub struct RelaySettings {
     pub proxy: Option<net::Proxy>,
     /// What we call ourselves to peers.
     pub user_agent: String,
+    /// Whether peers are told of new blocks of others.
+    pub pass_on_tips: bool,
 }
 
 /// The relay of one chain. Cheap to share; see the crate's front page.
@@ -79,6 +83,8 @@ pub struct Relay {
     /// Deliveries that may still change, oldest first.
     pub(crate) live: Mutex<Vec<Arc<Delivery>>>,
     pub(crate) shelf: Mutex<Shelved>,
+    /// Blocks that are not ours.
+    pub(crate) others: Others,
     pub(crate) locks: Mutex<Locks>,
     /// Counts the reasons to ask our nodes for a new lock, for those who do.
     pub(crate) lock_hints: watch::Sender<u64>,
@@ -90,38 +96,6 @@ pub struct Relay {
     pub(crate) proxy: ProxyState,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
-}
-
-/// Blocks of ours, to be served to whoever asks; the oldest go first.
-#[derive(Debug, Default)]
-pub(crate) struct Shelved {
-    blocks: HashMap<BlockHash, Arc<IndexedBlock>>,
-    order: VecDeque<BlockHash>,
-}
-
-impl Shelved {
-    fn put(&mut self, block: Arc<IndexedBlock>) {
-        if self.blocks.contains_key(&block.hash) {
-            return;
-        }
-        if self.order.len() == SHELF
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.blocks.remove(&oldest);
-        }
-        self.order.push_back(block.hash);
-        self.blocks.insert(block.hash, block);
-    }
-
-    pub(crate) fn get(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>> {
-        self.blocks.get(hash).cloned()
-    }
-
-    pub(crate) fn remove(&mut self, hash: &BlockHash) {
-        if self.blocks.remove(hash).is_some() {
-            self.order.retain(|other| other != hash);
-        }
-    }
 }
 
 impl Relay {
@@ -144,7 +118,8 @@ impl Relay {
             headers: Mutex::new(HeaderView::new()),
             recent: Mutex::new(Recent::new(REMEMBERED)),
             live: Mutex::default(),
-            shelf: Mutex::default(),
+            shelf: Mutex::new(Shelved::of(SHELF)),
+            others: Others::new(Instant::now()),
             locks: Mutex::default(),
             issuers: Mutex::new(Issuers::new(REMEMBERED_WORK)),
             solutions: Mutex::default(),

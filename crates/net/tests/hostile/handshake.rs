@@ -178,5 +178,6 @@ async fn what_belongs_between_version_and_verack_does_no_harm_behind_it() {
         peer.send(&word).await;
     }
     peer.send(&Message::Pong(3)).await;
+    assert_eq!(ours.event().await, Event::PrefersHeaders, "that one belongs behind it");
     assert_eq!(ours.event().await, Event::Pong(3));
 }

@@ -15,7 +15,7 @@
 //! # Security
 //!
 //! A peer cannot make a session hold memory: it keeps counters, timestamps and a few names only. It cannot make it send much
-//! either: per message it asks for, it gets at most a bounded number of answers, and blocks that are not ours are
+//! either: per message it asks for, it gets at most a bounded number of answers, and blocks that are not on our shelf are
 //! never served.
 
 mod gossip;
@@ -40,7 +40,7 @@ use steady::Steady;
 
 /// What we have to offer and to answer with. The session asks; the relay, which holds the blocks, answers.
 pub trait Shelf {
-    /// A block of ours that was given to peers, if it is still held.
+    /// A block that peers were given or told of, if it is still held.
     fn block(&self, hash: &BlockHash) -> Option<Arc<IndexedBlock>>;
     /// The answer to a `getheaders`.
     fn headers_after(&self, locator: &[BlockHash], stop: BlockHash) -> Vec<Header>;
@@ -51,6 +51,10 @@ pub trait Shelf {
     /// An object of the [chain's own kind](chain::Finality::object) that may be passed on, by its name in wire order.
     fn object(&self, _id: &[u8; 32]) -> Option<Bytes> {
         None
+    }
+    /// Whether this peer was asked for a block that has not come yet. Any other block that comes is not looked at.
+    fn awaits(&self, _block: &BlockHash) -> bool {
+        false
     }
 }
 

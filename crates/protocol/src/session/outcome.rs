@@ -64,6 +64,20 @@ pub enum Event {
         /// The block.
         block: BlockHash,
     },
+    /// The peer wants to be told of blocks by `headers`, not by `inv`.
+    PrefersHeaders,
+    /// A block has come that the [shelf](super::Shelf::awaits) waits for; nobody has read it yet.
+    Block {
+        /// Its name, by its header.
+        block: BlockHash,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// The peer does not have a block that the [shelf](super::Shelf::awaits) waits for.
+    Missing {
+        /// The block.
+        block: BlockHash,
+    },
     /// The peer takes compact blocks.
     OffersCompact {
         /// Whether it wants them pushed.

@@ -1,11 +1,12 @@
-//! Serving what we announced.
+//! Serving what we announced, and taking the blocks that we asked for.
 //!
 //! Announcing without serving loses blocks: a daemon that asks for a block, or for the transactions that it lacks, and
 //! gets nothing stays without it for minutes.
 
 use std::time::{Duration, Instant};
 
-use wire::{BlockTxn, GetBlockTxn, GetHeaders, InvItem, Message};
+use bytes::Bytes;
+use wire::{BlockTxn, GetBlockTxn, GetHeaders, Header, InvItem, Message};
 
 use super::{Disconnect, Event, Session, Shelf, State};
 
@@ -29,6 +30,9 @@ const ADDRESSES: u32 = 1000;
 
 /// … and this long for each further one: 0.1 addresses a second.
 const ADDRESS_REFILL: Duration = Duration::from_secs(10);
+
+/// How many entries of a `notfound` are looked at. We ask for one block at a time.
+const ASKED_AT_ONCE: usize = 4;
 
 /// How long it takes until a peer may ask once more.
 const REFILL: Duration = Duration::from_secs(1);
@@ -142,5 +146,23 @@ impl Session {
         };
         self.send(Message::BlockTxn(BlockTxn { block: request.block, transactions }));
         self.emit(Event::Served { block: request.block });
+    }
+
+    /// A block has come. What nobody waits for is not looked at: it may be a daemon's, to whom we owe no thanks for it,
+    /// but no fault either.
+    pub(super) fn block_arrived(&mut self, payload: Bytes, shelf: &dyn Shelf) {
+        let Some(fixed) = payload.first_chunk::<{ Header::LEN }>() else { return };
+        let block = self.dialect.block_hash(&Header::new(*fixed));
+        if shelf.awaits(&block) {
+            self.emit(Event::Block { block, payload });
+        }
+    }
+
+    /// What was asked for will not come: the peer does not have it.
+    pub(super) fn blocks_missing(&mut self, items: &[InvItem], shelf: &dyn Shelf) {
+        let types = self.dialect.dialect().inv_types();
+        let missing = items.iter().filter(|item| types.asks_for_block(item.kind)).take(ASKED_AT_ONCE);
+        let missing: Vec<_> = missing.map(InvItem::block_hash).filter(|block| shelf.awaits(block)).collect();
+        missing.into_iter().for_each(|block| self.emit(Event::Missing { block }));
     }
 }

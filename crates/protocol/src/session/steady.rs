@@ -101,7 +101,12 @@ impl Session {
             Message::GetData(items) => self.serve_data(&items, shelf, now),
             Message::GetBlockTxn(request) => self.serve_transactions(request, shelf, now),
             Message::GetHeaders(request) => self.serve_headers(&request, shelf, now),
-            Message::NotFound(items) => self.objects_missing(&items),
+            Message::NotFound(items) => {
+                self.blocks_missing(&items, shelf);
+                self.objects_missing(&items);
+            }
+            Message::SendHeaders => self.emit(Event::PrefersHeaders),
+            Message::Block(payload) => self.block_arrived(payload, shelf),
             Message::SendCompact(offer) => {
                 self.emit(Event::OffersCompact { announce: offer.announce, version: offer.version });
             }

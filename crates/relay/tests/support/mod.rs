@@ -46,6 +46,7 @@ pub(crate) fn settings() -> RelaySettings {
         acknowledge: Acknowledge::First,
         observers: 0,
         dial_timeout: Duration::from_secs(5),
+        pass_on_tips: true,
         gossip: false,
         proxy: None,
         user_agent: "/Blockcast:test/".into(),
@@ -72,7 +73,7 @@ impl World {
     ) -> Self {
         let rules = Arc::new(Litecoin::new(Network::Regtest));
         let (journal, _) = Journal::open(journal).unwrap();
-        Self::of(rules, nodes, observers, Acknowledge::First, directory, journal).await
+        Self::of(rules, nodes, observers, Acknowledge::First, true, directory, journal).await
     }
 
     /// A relay on a chain that makes blocks final by `clsig`, whose nodes issue aux work, and that is Litecoin otherwise.
@@ -91,7 +92,7 @@ impl World {
         let (opened, recovery) = Journal::open(journal).unwrap();
         let open = recovery.open.len();
         let rules = Arc::new(Composed::default());
-        let world = Self::of(rules, nodes, 0, Acknowledge::First, directory, opened).await;
+        let world = Self::of(rules, nodes, 0, Acknowledge::First, true, directory, opened).await;
         recovery.open.into_iter().for_each(|entry| world.relay.replay(entry));
         (world, open)
     }
@@ -111,7 +112,15 @@ impl World {
         let journal = directory.path().join("journal");
         let rules = Arc::new(Litecoin::new(Network::Regtest));
         let (journal, _) = Journal::open(&journal).unwrap();
-        Self::of(rules, nodes, 0, acknowledge, directory, journal).await
+        Self::of(rules, nodes, 0, acknowledge, true, directory, journal).await
+    }
+
+    /// A relay that keeps new tips of others to itself.
+    pub(crate) async fn secretive(nodes: &[&FakeNode]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        let (journal, _) = Journal::open(&directory.path().join("journal")).unwrap();
+        Self::of(rules, nodes, 0, Acknowledge::First, false, directory, journal).await
     }
 
     async fn of(
@@ -119,10 +128,11 @@ impl World {
         nodes: &[&FakeNode],
         observers: usize,
         acknowledge: Acknowledge,
+        pass_on_tips: bool,
         directory: TempDir,
         journal: Journal,
     ) -> Self {
-        let settings = RelaySettings { acknowledge, observers, ..settings() };
+        let settings = RelaySettings { acknowledge, observers, pass_on_tips, ..settings() };
         Self::start(rules, nodes, settings, directory, journal).await
     }
 

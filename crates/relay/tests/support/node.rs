@@ -68,6 +68,8 @@ struct State {
     fails_to_give: u32,
     /// It takes questions and answers none.
     silent: bool,
+    /// It says that it is in its initial block download.
+    downloads: bool,
 }
 
 /// A daemon.
@@ -154,6 +156,11 @@ impl FakeNode {
         self.state.lock().silent = true;
     }
 
+    /// Whether it is in its initial block download from now on.
+    pub(crate) fn download(&self, downloads: bool) {
+        self.state.lock().downloads = downloads;
+    }
+
     /// The network has brought it a block.
     pub(crate) fn learn(&self, block: &Block) {
         self.state.lock().active.push(block.clone());
@@ -238,7 +245,8 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
         "getblockchaininfo" => {
             let state = state.lock();
             let tip = state.active.last().expect("a genesis").hash.to_string();
-            Ok(json!({ "chain": "regtest", "blocks": state.active.len() - 1, "bestblockhash": tip }))
+            Ok(json!({ "chain": "regtest", "blocks": state.active.len() - 1, "bestblockhash": tip,
+                "initialblockdownload": state.downloads }))
         }
         "getblockhash" => {
             let height = params[0].as_u64().expect("a height") as usize;

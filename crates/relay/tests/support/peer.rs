@@ -17,7 +17,7 @@ use wire::{
     VersionDetails, VersionMessage,
 };
 
-use super::PATIENCE;
+use super::{Block, PATIENCE};
 
 /// The magic of Litecoin's regtest.
 const MAGIC: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
@@ -59,6 +59,11 @@ impl FakePeer {
     /// A peer that claims this height.
     pub(crate) async fn start(manner: Manner, height: i32) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), manner, height)
+    }
+
+    /// One at an address of its own on this machine, of which there are many: all of 127.0.0.0/8.
+    pub(crate) async fn at(address: &str, manner: Manner, height: i32) -> Self {
+        Self::on(TcpListener::bind((address, 0)).await.unwrap(), manner, height)
     }
 
     /// One whose kernel takes little when it [stops reading](Self::stop_reading).
@@ -112,6 +117,11 @@ impl FakePeer {
     /// Makes the peer announce a block by `inv`.
     pub(crate) fn announce(&self, block: BlockHash) {
         self.say(Message::Inv(vec![InvItem::block(2, block)]));
+    }
+
+    /// Makes the peer announce a block by its header.
+    pub(crate) fn announce_header(&self, block: &Block) {
+        self.say(Message::Headers(vec![block.header.clone()]));
     }
 
     /// Waits until everything that was sent to the peer so far, and everything that what it said so far leads to at

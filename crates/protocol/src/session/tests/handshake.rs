@@ -188,3 +188,9 @@ fn once_over_a_session_neither_says_nor_does_anything() {
     assert_eq!(talk.wait(Duration::from_secs(3600)), []);
     assert!(!talk.session.is_ready());
 }
+
+#[test]
+fn a_peer_that_asks_for_headers_is_known_to_prefer_them() {
+    let mut talk = Talk::ready();
+    assert_eq!(talk.hear(Message::SendHeaders), [Output::Event(Event::PrefersHeaders)]);
+}

@@ -47,6 +47,7 @@ struct FakeShelf {
     locator: Vec<BlockHash>,
     known: HashSet<BlockHash>,
     objects: HashMap<[u8; 32], Bytes>,
+    awaited: HashSet<BlockHash>,
 }
 
 impl Shelf for FakeShelf {
@@ -68,6 +69,10 @@ impl Shelf for FakeShelf {
 
     fn object(&self, id: &[u8; 32]) -> Option<Bytes> {
         self.objects.get(id).cloned()
+    }
+
+    fn awaits(&self, block: &BlockHash) -> bool {
+        self.awaited.contains(block)
     }
 }
 
@@ -107,6 +112,7 @@ impl Talk {
             locator: vec![hash(b"tip"), chain.params().genesis],
             known: HashSet::new(),
             objects: HashMap::new(),
+            awaited: HashSet::new(),
         };
         let session = Session::new(chain.clone(), introduction, now);
         Self { chain: chain.clone(), session, shelf, now }

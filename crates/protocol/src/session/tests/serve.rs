@@ -163,3 +163,36 @@ fn the_headers_after_a_locator_follow_its_newest_block_in_whatever_order_it_stan
     assert_eq!(nonces(&[name(7), name(2)], name(8)), [8]);
     assert_eq!(nonces(&[name(7)], name(2)), [8, 9, 10], "a stop below is never met");
 }
+
+#[test]
+fn a_block_that_is_waited_for_is_handed_on_unread_and_no_other_is() {
+    let mut talk = Talk::ready();
+    let block = block();
+    assert_eq!(talk.hear(Message::Block(block.bytes.clone())), [], "nobody asked for it");
+    talk.shelf.awaited.insert(block.hash);
+    let arrived = Event::Block { block: block.hash, payload: block.bytes.clone() };
+    assert_eq!(talk.hear(Message::Block(block.bytes.clone())), [Output::Event(arrived)]);
+    for cut in [0, 79] {
+        assert_eq!(
+            talk.hear(Message::Block(block.bytes.slice(..cut))),
+            [],
+            "without a header it has no name"
+        );
+    }
+    let headed = Event::Block { block: block.hash, payload: block.bytes.slice(..80) };
+    let outputs = talk.hear(Message::Block(block.bytes.slice(..80)));
+    assert_eq!(outputs, [Output::Event(headed)], "what it is worth is for others to say");
+}
+
+#[test]
+fn a_peer_that_lacks_a_block_that_is_waited_for_says_so() {
+    let mut talk = Talk::ready();
+    let kind = talk.chain.dialect().inv_types().full_block;
+    let (awaited, other) = (hash(b"awaited"), hash(b"other"));
+    talk.shelf.awaited.insert(awaited);
+    let missing = |kind| Message::NotFound(vec![InvItem::block(kind, other), InvItem::block(kind, awaited)]);
+    assert_eq!(talk.hear(missing(kind)), [Output::Event(Event::Missing { block: awaited })]);
+    assert_eq!(talk.hear(missing(1)), [], "that is a transaction");
+    let flood = Message::NotFound(vec![InvItem::block(kind, awaited); wire::MAX_INV]);
+    assert_eq!(talk.hear(flood).len(), 4);
+}
