@@ -24,7 +24,7 @@ pub(crate) struct MaxMind {
 pub struct AtlasError {
     file: PathBuf,
     field: &'static str,
-    error: MaxMindDbError,
+    error: Box<MaxMindDbError>,
 }
 
 impl std::fmt::Debug for MaxMind {
@@ -49,7 +49,11 @@ pub(crate) fn read(asn: Option<&Path>, country: Option<&Path>) -> Result<Option<
     }
     let open = |file: Option<&Path>, field| {
         let database = |file: &Path| {
-            Reader::open_readfile(file).map_err(|error| AtlasError { file: file.into(), field, error })
+            Reader::open_readfile(file).map_err(|error| AtlasError {
+                file: file.into(),
+                field,
+                error: Box::new(error),
+            })
         };
         file.map(database).transpose()
     };

@@ -67,7 +67,7 @@ pub async fn dial(
         None => directly(address, limit).await?,
     };
     let congestion_control = socket::tune(&stream);
-    tracing::info!(peer = address, %remote, proxied = proxy.is_some(), congestion_control, "connected");
+    tracing::debug!(peer = address, %remote, proxied = proxy.is_some(), congestion_control, "connected");
     Ok((stream, remote))
 }
 

@@ -120,13 +120,14 @@ impl Relay {
                 }
                 tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "peer gone");
             }
-            Ended::NotDialled(DialError::Proxy(..)) => {
-                self.metrics.connection_attempt(ended.kind());
-                tracing::debug!(chain = self.name(), peer = peer.name(), reason = %ended, "no connection");
-            }
             Ended::NotDialled(_) | Ended::NotReady(_) | Ended::Refused(_) => {
                 self.metrics.connection_attempt(ended.kind());
-                tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "no connection");
+                // That a stranger cannot be reached is nothing new; nor is, once it was told, that the proxy is down.
+                if is_named(peer) && !matches!(ended, Ended::NotDialled(DialError::Proxy(..))) {
+                    tracing::info!(chain = self.name(), peer = peer.name(), reason = %ended, "no connection");
+                } else {
+                    tracing::debug!(chain = self.name(), peer = peer.name(), reason = %ended, "no connection");
+                }
             }
         }
         peer.notify(PeerNotice::Ended(Arc::new(ended)));
