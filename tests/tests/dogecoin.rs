@@ -74,10 +74,14 @@ impl Network {
         self.all().for_each(|node| wait_for_tip(node, hash));
     }
 
-    /// Hands a block to everybody, Blockcast apart.
+    /// Hands a block to everybody, Blockcast apart, which may be faster at passing it on.
     #[track_caller]
     fn hand_over(&self, block: &Block) {
-        self.all().for_each(|node| assert_eq!(node.submit(&block.hex()), Value::Null, "{}", node.name()));
+        self.all().for_each(|node| {
+            let verdict = node.submit(&block.hex());
+            let fine = verdict.is_null() || verdict == "duplicate" || verdict == "inconclusive";
+            assert!(fine, "{}: {verdict}", node.name());
+        });
     }
 
     /// Peers have not heard of the block, and none has hung up on us.
