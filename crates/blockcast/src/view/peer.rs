@@ -47,7 +47,7 @@ pub(crate) struct Connection {
 
 const PEERS: [Column; 8] = [
     Column::Left("peer", 26),
-    Column::Left("kind", 8),
+    Column::Left("kind", 10),
     Column::Left("state", 10),
     Column::Right("height"),
     Column::Right("ping"),

@@ -69,7 +69,7 @@ pub(super) async fn ban(
         BanError::Configured => Problem::new(
             StatusCode::CONFLICT,
             "configured_peer",
-            format!("host = {host:?} is a node of yours or a fixed peer: {error}"),
+            format!("host = {host:?} is a node of yours or a fixed peer"),
             format!("take it out of [[node]] or peers.fixed of chains/{}.toml and start again", chain.name()),
         ),
         error => not_saved(format!("the ban of {host}: {error}")),
