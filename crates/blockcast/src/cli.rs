@@ -1,5 +1,7 @@
 //! What can be asked for on the command line.
 
+mod peers;
+
 use std::path::PathBuf;
 
 use chain::Network;
@@ -7,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueHint, builder::PossibleValuesParser};
 use clap_complete::Shell;
 use engine::KNOWN_CHAINS;
 
+pub(crate) use self::peers::{OfChain, Peers, PeersBan, PeersCommand, PeersExplain, PeersList, PeersUnban};
 use crate::base_url::{BaseUrl, DEFAULT_URL};
 
 /// Gets a block that your pool has found to your nodes and to many peers at once, and proves that it arrived.
@@ -33,6 +36,9 @@ pub(crate) enum Command {
     /// Show how the running daemon, its nodes, its peers and its latest blocks are
     #[command(after_help = STATUS_HELP)]
     Status(Status),
+    /// Show whom the running daemon knows and why, and keep hosts away from it
+    #[command(after_help = PEERS_HELP)]
+    Peers(Peers),
     /// Check a configuration directory, and with --live the nodes that it names
     #[command(after_help = CHECK_CONFIG_HELP)]
     CheckConfig(CheckConfig),
@@ -212,6 +218,15 @@ Examples:
   blockcast status
   blockcast status --config /etc/blockcast --json";
 
+const PEERS_HELP: &str = "\
+Exit status: 0 done, 1 failed, 2 not a valid command line, 78 bad configuration. Each of the four has its own --help.
+
+Examples:
+  blockcast peers
+  blockcast peers --all --chain litecoin
+  blockcast peers explain 203.0.113.7:9333
+  blockcast peers ban 203.0.113.7 --for 7d";
+
 const CHECK_CONFIG_HELP: &str = "\
 Exit status: 0 nothing is wrong, 1 a node failed --live, 2 not a valid command line, 78 bad configuration.
 
@@ -239,12 +254,19 @@ mod tests {
     fn the_command_line_is_consistent_and_every_command_shows_an_example() {
         let mut cli = Cli::command();
         cli.clone().debug_assert();
-        for command in cli.get_subcommands_mut() {
-            let name = command.get_name().to_owned();
+        check_help("blockcast", &mut cli);
+    }
+
+    /// The help of all commands below this one, and of those below them.
+    fn check_help(above: &str, command: &mut clap::Command) {
+        let own = command.get_subcommands_mut().filter(|command| command.get_name() != "help");
+        for command in own {
+            let name = format!("{above} {}", command.get_name());
             let help = command.render_help().to_string();
-            assert!(help.contains("Example") && help.contains(&format!("blockcast {name}")), "{help}");
+            assert!(help.contains("Example") && help.contains(&format!("  {name}")), "{help}");
             let long = help.lines().find(|line| line.chars().count() > 120);
             assert_eq!(long, None, "{name}");
+            check_help(&name, command);
         }
     }
 

@@ -135,6 +135,26 @@ impl Client {
         self.send(request, path, Bytes::new(), limit).await
     }
 
+    /// A change; what is sent, if anything, and what comes back is JSON.
+    ///
+    /// # Errors
+    /// For any other answer than JSON with status 200, and for none.
+    pub(crate) async fn change(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        limit: Duration,
+    ) -> Result<Value, ClientError> {
+        let request = Request::builder().method(method).header(CONTENT_TYPE, "application/json");
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let reply = self.send(request, path, body.into(), limit).await?;
+        match reply.status {
+            StatusCode::OK => self.json(path, &reply),
+            _ => Err(self.refusal(path, &reply)),
+        }
+    }
+
     /// Hands in a block; `query` says what to wait for.
     ///
     /// # Errors

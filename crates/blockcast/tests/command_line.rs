@@ -8,7 +8,8 @@ use std::fs;
 use serde_json::{Value, json};
 use support::{Setup, free_address, node_that_answers, recorded_block, run, run_with_input, told};
 
-const COMMANDS: [&str; 7] = ["run", "demo", "submit", "status", "check-config", "decode", "completions"];
+const COMMANDS: [&str; 8] =
+    ["run", "demo", "submit", "status", "peers", "check-config", "decode", "completions"];
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
@@ -24,6 +25,11 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
         (&["demo", "--size", "1000001"], "1 to 1000000"),
         (&["demo", "--blocks", "0"], "--blocks"),
         (&["completions", "cmd.exe"], "bash"),
+        (&["peers", "explian", "203.0.113.7:9333"], "explain"),
+        (&["peers", "explain"], "ADDRESS"),
+        (&["peers", "explain", ""], "ADDRESS"),
+        (&["peers", "ban", "203.0.113.7", "--for", "24"], "such as 90m"),
+        (&["peers", "--all", "unban", "203.0.113.7"], "--all"),
     ] {
         let (code, stdout, stderr) = told(&run(args));
         assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");
@@ -45,7 +51,7 @@ fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let (code, script, _) = told(&run(&["completions", shell]));
         assert_eq!(code, 0, "{shell}");
-        for command in COMMANDS {
+        for command in COMMANDS.iter().chain(&["explain", "unban"]) {
             assert!(script.contains(command), "{shell} {command}");
         }
     }
@@ -62,6 +68,8 @@ fn a_bad_configuration_ends_every_command_with_78_and_names_file_line_key_value_
         &["check-config", "--live", &config],
         &["run", "--config", &config],
         &["status", "--config", &config],
+        &["peers", "--config", &config],
+        &["peers", "ban", "203.0.113.7", "--config", &config],
         &["submit", "--chain", "litecoin", "--config", &config, "-"],
     ] {
         let (code, stdout, stderr) = told(&run(args));

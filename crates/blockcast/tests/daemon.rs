@@ -4,68 +4,12 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Child, ChildStderr, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
+use support::daemon::Daemon;
 use support::{Setup, free_address, recorded_block, run, run_with_input, told};
-
-/// A running daemon, killed at the end.
-struct Daemon {
-    child: Child,
-    log: BufReader<ChildStderr>,
-}
-
-impl Daemon {
-    /// Starts it and waits until it serves.
-    fn start(setup: &Setup) -> Self {
-        Self::start_and_read(setup).0
-    }
-
-    /// The same, with the log until then.
-    fn start_and_read(setup: &Setup) -> (Self, String) {
-        let mut command = support::blockcast();
-        command.args(["run", "--config", &setup.config_arg()]).stderr(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let mut daemon = Self { child, log };
-        let log = daemon.read_until("running");
-        (daemon, log)
-    }
-
-    /// Reads the log up to a line that holds this.
-    fn read_until(&mut self, text: &str) -> String {
-        let mut read = String::new();
-        loop {
-            let before = read.len();
-            assert_ne!(self.log.read_line(&mut read).unwrap(), 0, "no line holds {text:?}:\n{read}");
-            if read[before..].contains(text) {
-                return read;
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Its exit status, once it has ended, and the rest of its log.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut rest = String::new();
-        std::io::Read::read_to_string(&mut self.log, &mut rest).unwrap();
-        (self.child.wait().unwrap().code(), rest)
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // Both fail if it has ended, which is well.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
 
 #[test]
 fn sigterm_and_sigint_end_it_in_order_with_0_and_sighup_does_not_end_it() {

@@ -92,6 +92,9 @@ pub struct ChainHandle {
     pub relay: Arc<Relay>,
     pub(crate) book: Mutex<PeerBook>,
     pub(crate) store: Store,
+    /// Held while the book is saved: of two that save at once, one would rename the other's unfinished file away, or
+    /// put an older book over a newer.
+    saving: Mutex<()>,
     pub(crate) dials: Mutex<DialStatistics>,
     pub(crate) restarts: AtomicU64,
     pub(crate) given_up: AtomicBool,
@@ -117,6 +120,7 @@ impl ChainHandle {
             relay,
             book,
             store,
+            saving: Mutex::default(),
             dials: Mutex::default(),
             restarts: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
@@ -222,6 +226,7 @@ impl ChainHandle {
     }
 
     fn try_save_book(&self) -> io::Result<()> {
+        let _alone = self.saving.lock();
         // The copy is made under the lock; what takes time, writing it down and syncing it, is not.
         let file = self.book.lock().to_file(self.store.chain(), Instant::now());
         let saved = self.store.save(&file);

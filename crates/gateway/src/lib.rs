@@ -38,7 +38,11 @@
 //! |---|---|
 //! | `POST /api/v1/chains/{chain}/blocks` | takes a block, raw or hex; the delivery's report: 200 once what `?wait=node\|peers:N` names has happened, 202 when `&timeout=SECONDS` (4) ends first |
 //! | `GET /api/v1/blocks`, `/api/v1/blocks/{hash}` | reports of the blocks on their way and of the last two minutes |
-//! | `GET /api/v1/chains`, `/api/v1/chains/{chain}`, `…/peers` | chains with their nodes, journal and peers; the peer book |
+//! | `GET /api/v1/chains`, `/api/v1/chains/{chain}` | chains with their nodes, journal, and peers in numbers |
+//! | `GET /api/v1/chains/{chain}/peers` | the peer book, best first, and the bans; `?state=connected,dialing,idle`, `&source=…` and `&limit=N` for a part of it |
+//! | `GET /api/v1/chains/{chain}/peers/{host:port}` | why a peer is where it is: its score term by term, what was measured, what keeps it from being dialled |
+//! | `POST /api/v1/chains/{chain}/bans` | bans a host: `{"host": "203.0.113.7", "seconds": 86400}`, a day if `seconds` is left out; 409 for nodes of ours and fixed peers |
+//! | `DELETE /api/v1/chains/{chain}/bans/{host}` | lifts a ban |
 //! | `GET /broadcaster_status`, `/broadcaster_status/{chain}` | what p2pool's operators know, summed up and for one chain |
 //! | `GET /metrics` | Prometheus |
 //! | `GET /livez`, `/readyz` | 200 while running; 200 or 503 with reasons |
@@ -68,7 +72,7 @@
 //! - A block is handed to the engine as soon as its last byte has arrived, with the pool's own hex digits. A caller who
 //!   hangs up changes nothing about its delivery.
 //! - No bytes from outside cause a panic. Bodies are bounded: 32 MiB at the front door, as at the daemons, 64 MiB for
-//!   a block by REST, and none is read on any other path; so is the time for a head (5 s), a body (60 s) and an idle
+//!   a block by REST, 4 KiB for a ban, and none is read on any other path; so is the time for a head (5 s), a body (60 s) and an idle
 //!   connection (30 s), and the number of connections (512 per listener).
 //! - Replies at the front door have a `Content-Length` in just this spelling, are never chunked, and end with a newline.
 //!   Bare line feeds and `Expect: 100-continue` are understood.

@@ -13,7 +13,7 @@ use support::{
 };
 
 /// Every route, with a method that it knows.
-const ROUTES: [(&str, &str); 13] = [
+const ROUTES: [(&str, &str); 16] = [
     ("GET", "/livez"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -22,6 +22,9 @@ const ROUTES: [(&str, &str); 13] = [
     ("GET", "/api/v1/chains"),
     ("GET", "/api/v1/chains/litecoin"),
     ("GET", "/api/v1/chains/litecoin/peers"),
+    ("GET", "/api/v1/chains/litecoin/peers/203.0.113.7:9333"),
+    ("POST", "/api/v1/chains/litecoin/bans"),
+    ("DELETE", "/api/v1/chains/litecoin/bans/203.0.113.7"),
     ("GET", "/api/v1/blocks"),
     ("GET", "/api/v1/blocks/00"),
     ("POST", "/api/v1/chains/litecoin/blocks"),
@@ -260,7 +263,7 @@ fn the_broadcaster_status_has_the_shape_that_p2pools_operators_know() {
                 ("health", HEALTH),
                 ("statistics", STATISTICS),
                 ("database", DATABASE),
-                ("peers", &["protected", "active", "in_backoff"]),
+                ("peers", &["protected", "active", "in_backoff", "in_backoff_total"]),
                 ("configuration", CONFIGURATION),
             ] {
                 for key in keys {
@@ -300,7 +303,7 @@ fn a_chain_is_described_with_its_nodes_journal_and_front_door() {
         let all = bc.json("/api/v1/chains").await;
         assert_eq!((&all["chains"][0]["name"], &all["ready"]), (&json!("litecoin"), &json!(true)));
         let peers = bc.json("/api/v1/chains/litecoin/peers").await;
-        assert_eq!(peers, json!({ "chain": "litecoin", "peers": [] }));
+        assert_eq!(peers, json!({ "chain": "litecoin", "total": 0, "peers": [], "bans": [] }));
     });
 }
 

@@ -4,6 +4,7 @@ mod check_config;
 mod completions;
 mod decode;
 pub(crate) mod demo;
+mod peers;
 mod run;
 mod status;
 mod submit;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
         Command::Demo(args) => demo::run(&args),
         Command::Submit(args) => submit::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Peers(args) => peers::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -1,12 +1,11 @@
 //! The delivery report, for a person.
 
-use std::fmt::Write;
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::finding::{self, Finding};
 use super::table::{Cell, Column, Table};
+use super::text::line;
 use super::{Style, Tone, text, time};
 use crate::cli::Goal;
 
@@ -306,10 +305,6 @@ impl Finality {
         let claimed = self.claimed_ms.map(|ms| format!("; a peer said so after {ms:.1} ms"));
         [Some(said), by, node, claimed].into_iter().flatten().collect()
     }
-}
-
-fn line(page: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(page, "{text}").expect("a String takes any text");
 }
 
 /// A node's own words in short, and in full where they are long.

@@ -6,7 +6,10 @@
 pub(crate) mod block;
 pub(crate) mod delivery;
 pub(crate) mod demo;
+pub(crate) mod explanation;
 pub(crate) mod finding;
+pub(crate) mod peer;
+pub(crate) mod peers;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod text;

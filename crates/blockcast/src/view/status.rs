@@ -1,14 +1,15 @@
 //! The daemon's state, for a person.
 
 use std::collections::BTreeMap;
-use std::fmt::{Arguments, Write};
 
 use serde::Deserialize;
 
+use super::peer::{self, Peer, Summary};
 use super::table::{Cell, Column, Table};
+use super::text::line;
 use super::{Style, Tone, text};
 
-/// How many peers of a chain are shown, best first; all are in the JSON form.
+/// How many peers of a chain are shown, best first; `blockcast peers` and the JSON form have all.
 const PEERS_SHOWN: usize = 40;
 
 /// How many blocks of a chain are shown, newest first.
@@ -73,38 +74,6 @@ struct Node {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Summary {
-    enabled: bool,
-    connected: usize,
-    observers: usize,
-    min: usize,
-    max: usize,
-    in_book: usize,
-    in_backoff: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Peer {
-    address: String,
-    source: String,
-    state: String,
-    score: u32,
-    deliveries: u64,
-    failures: u64,
-    backoff_seconds: f64,
-    connection: Option<Connection>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Connection {
-    ready: bool,
-    observer: bool,
-    user_agent: String,
-    round_trip_ms: Option<f64>,
-    height: Option<u32>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
 struct Block {
     chain: String,
     hash: String,
@@ -139,17 +108,6 @@ const NODES: [Column; 7] = [
     Column::Right("since"),
     Column::Left("rpc", 28),
     Column::Left("p2p", 22),
-];
-
-const PEERS: [Column; 8] = [
-    Column::Left("peer", 26),
-    Column::Left("kind", 8),
-    Column::Left("state", 10),
-    Column::Right("height"),
-    Column::Right("ping"),
-    Column::Right("score"),
-    Column::Right("ok/bad"),
-    Column::Left("software", 22),
 ];
 
 const BLOCKS: [Column; 8] = [
@@ -241,19 +199,6 @@ impl Chain {
     }
 }
 
-impl Summary {
-    fn describe(&self, style: Style) -> String {
-        if !self.enabled {
-            return "Peers are not enabled: blocks go to your own nodes only.".into();
-        }
-        let said = format!(
-            "Peers: {} connected, {} of them only observed; {} to {} wanted; {} known, {} in backoff",
-            self.connected, self.observers, self.min, self.max, self.in_book, self.in_backoff
-        );
-        style.paint(if self.connected < self.min { Tone::Doubtful } else { Tone::Plain }, &said)
-    }
-}
-
 fn nodes(nodes: &[Node], style: Style) -> String {
     let mut table = Table::new(&NODES);
     let mut notes = String::new();
@@ -281,32 +226,9 @@ fn nodes(nodes: &[Node], style: Style) -> String {
 }
 
 fn peer_table(peers: &[Peer], style: Style) -> String {
-    let mut table = Table::new(&PEERS);
-    for peer in peers.iter().take(PEERS_SHOWN) {
-        let connection = peer.connection.as_ref();
-        let (state, tone) = match connection {
-            Some(connection) if connection.ready => ("connected".to_owned(), Tone::Good),
-            Some(_) => ("handshake".into(), Tone::Doubtful),
-            None if peer.backoff_seconds > 0.0 => {
-                (format!("in {}", text::span(peer.backoff_seconds)), Tone::Doubtful)
-            }
-            None => (peer.state.clone(), Tone::Doubtful),
-        };
-        let observed = connection.is_some_and(|connection| connection.observer);
-        table.row([
-            Cell::from(peer.address.as_str()),
-            if observed { "observer" } else { peer.source.as_str() }.into(),
-            Cell::toned(state, tone),
-            connection.and_then(|one| one.height).map(|height| height.to_string()).unwrap_or_default().into(),
-            text::ms(connection.and_then(|connection| connection.round_trip_ms)).into(),
-            peer.score.to_string().into(),
-            format!("{}/{}", peer.deliveries, peer.failures).into(),
-            connection.map_or("", |connection| connection.user_agent.trim_matches('/')).into(),
-        ]);
-    }
-    let mut page = table.render(style);
+    let mut page = peer::table(&peers[..peers.len().min(PEERS_SHOWN)], style);
     if let Some(more) = peers.len().checked_sub(PEERS_SHOWN).filter(|more| *more > 0) {
-        line(&mut page, format_args!("  … and {more} more: --json has them all"));
+        line(&mut page, format_args!("  … and {more} more: `blockcast peers --all` has them all"));
     }
     page
 }
@@ -359,10 +281,6 @@ fn short(hash: &str) -> String {
             text::clean(&digits[..8].iter().chain(&['…']).chain(&digits[length - 8..]).collect::<String>())
         }
     }
-}
-
-fn line(page: &mut String, text: Arguments<'_>) {
-    writeln!(page, "{text}").expect("a String takes any text");
 }
 
 #[cfg(test)]

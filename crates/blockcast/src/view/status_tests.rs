@@ -143,5 +143,5 @@ fn of_a_large_book_the_best_are_shown_and_the_rest_counted() {
     status["peers"]["litecoin"] = many.collect();
     let page = render(status);
     assert!(page.contains("192.0.2.39:9333") && !page.contains("192.0.2.40:9333"), "{page}");
-    assert!(page.contains("  … and 5 more: --json has them all\n"), "{page}");
+    assert!(page.contains("  … and 5 more: `blockcast peers --all` has them all\n"), "{page}");
 }

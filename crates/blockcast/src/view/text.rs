@@ -1,5 +1,7 @@
 //! Words and numbers.
 
+use std::fmt::{Arguments, Write};
+
 /// Text from elsewhere, made harmless for a terminal: control characters and those that turn the direction of writing
 /// become visible escapes.
 pub(crate) fn clean(text: &str) -> String {
@@ -48,6 +50,11 @@ pub(crate) fn span(seconds: f64) -> String {
         3600..=86399 => format!("{}h {}m", whole / 3600, whole % 3600 / 60),
         _ => format!("{}d {}h", whole / 86400, whole % 86400 / 3600),
     }
+}
+
+/// Adds a line to a page.
+pub(crate) fn line(page: &mut String, text: Arguments<'_>) {
+    writeln!(page, "{text}").expect("a String takes any text");
 }
 
 /// A number and its noun: `1 peer`, `2 peers`.

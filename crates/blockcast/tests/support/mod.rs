@@ -1,6 +1,8 @@
 //! Running the program, and what it needs around it.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod daemon;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -64,6 +66,16 @@ impl Setup {
         );
         fs::write(setup.config().join("chains/litecoin.toml"), chain).unwrap();
         setup
+    }
+
+    /// Has peers enabled, with these to hold always and no others.
+    pub(crate) fn with_fixed_peers(self, addresses: &[&str]) -> Self {
+        let file = self.config().join("chains/litecoin.toml");
+        let fixed: Vec<_> = addresses.iter().map(|address| format!("{{ address = {address:?} }}")).collect();
+        let peers = format!("enabled = true\ndiscovery = []\nfixed = [{}]\n", fixed.join(", "));
+        let text = fs::read_to_string(&file).unwrap().replace("enabled = false\n", &peers);
+        fs::write(&file, text).unwrap();
+        self
     }
 
     pub(crate) fn config(&self) -> PathBuf {

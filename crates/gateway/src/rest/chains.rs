@@ -1,9 +1,8 @@
-//! `/api/v1/chains`: how the chains, their nodes and their peers are.
+//! `/api/v1/chains`: how the chains and their nodes are.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,8 +10,8 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
-use engine::{BookEntry, ChainHandle};
-use relay::{NodeHealth, Peer};
+use engine::ChainHandle;
+use relay::NodeHealth;
 use serde::Serialize;
 use serde_json::json;
 
@@ -93,7 +92,11 @@ struct PeerSummary {
     min: usize,
     max: usize,
     in_book: usize,
+    /// How many addresses of the book there are from each source.
+    sources: BTreeMap<&'static str, usize>,
     in_backoff: usize,
+    /// Hosts that the operator has banned.
+    bans: usize,
 }
 
 /// The journal, which all chains share.
@@ -109,34 +112,6 @@ struct Journal {
     last_error: Option<String>,
     syncs: u64,
     last_sync_seconds: Option<f64>,
-}
-
-/// An address of the peer book, and what is known of the connection to it.
-#[derive(Serialize)]
-struct BookPeer {
-    #[serde(flatten)]
-    entry: BookEntry,
-    connection: Option<Connection>,
-}
-
-#[derive(Serialize)]
-struct Connection {
-    /// The node's name if it is one of ours, else the address.
-    name: String,
-    /// Whether the handshake is done.
-    ready: bool,
-    /// Whether it is never pushed to.
-    observer: bool,
-    connected_seconds: u64,
-    user_agent: String,
-    protocol: i32,
-    /// Bits, in hex.
-    services: String,
-    round_trip_ms: Option<f64>,
-    /// The height that it is known or claims to have.
-    height: Option<u32>,
-    /// Bytes that wait for it.
-    backlog_bytes: usize,
 }
 
 /// `{"version", "uptime_seconds", "ready", "reasons", "journal", "chains": [chain, …]}`
@@ -156,19 +131,6 @@ pub(super) async fn all(shared: Data<Shared>) -> HttpResponse {
 pub(super) async fn one(shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Problem> {
     let chain = super::chain(&shared, &name)?;
     Ok(HttpResponse::Ok().json(describe(&shared, chain)))
-}
-
-/// `{"chain", "peers": [peer, …]}`: the whole book, best first.
-pub(super) async fn peers(shared: Data<Shared>, name: Path<String>) -> Result<HttpResponse, Problem> {
-    let chain = super::chain(&shared, &name)?;
-    let live = chain.relay.peers();
-    let live: HashMap<&str, &Arc<Peer>> = live.iter().map(|peer| (peer.address.as_str(), peer)).collect();
-    let of_entry = |entry: BookEntry| {
-        let connection = live.get(entry.address.as_str()).map(|peer| connection(chain, peer));
-        BookPeer { entry, connection }
-    };
-    let peers: Vec<_> = chain.book().into_iter().map(of_entry).collect();
-    Ok(HttpResponse::Ok().json(json!({ "chain": chain.name(), "peers": peers })))
 }
 
 fn describe(shared: &Shared, chain: &ChainHandle) -> Chain {
@@ -233,27 +195,8 @@ fn peer_summary(chain: &ChainHandle) -> PeerSummary {
         max: settings.max,
         in_book: book.total(),
         in_backoff: book.in_backoff,
-    }
-}
-
-/// Whether an address is not dialled for now.
-pub(super) fn is_in_backoff(entry: &BookEntry) -> bool {
-    entry.state == "idle" && entry.backoff_seconds > 0.0
-}
-
-fn connection(chain: &ChainHandle, peer: &Peer) -> Connection {
-    let info = peer.info();
-    Connection {
-        name: peer.name().to_owned(),
-        ready: peer.is_ready(),
-        observer: peer.is_observer(),
-        connected_seconds: peer.since.elapsed().as_secs(),
-        user_agent: info.user_agent,
-        protocol: info.protocol,
-        services: format!("{:016x}", info.services),
-        round_trip_ms: info.round_trip.map(|time| time.as_secs_f64() * 1e3),
-        height: chain.relay.peer_height(peer),
-        backlog_bytes: peer.backlog(),
+        sources: book.sources,
+        bans: chain.bans().len(),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Status, REST, metrics and probes: `[http].listen`.
 
+mod bans;
 mod blocks;
 mod chains;
 mod counts;
+mod peers;
 mod probes;
 mod problem;
 mod status;
@@ -48,7 +50,18 @@ pub(crate) fn configure(shared: Data<Shared>, token: Option<SecretString>, app: 
         .service(get("/broadcaster_status/{chain}", web::to(status::one)))
         .service(get("/api/v1/chains", web::to(chains::all)))
         .service(get("/api/v1/chains/{chain}", web::to(chains::one)))
-        .service(get("/api/v1/chains/{chain}/peers", web::to(chains::peers)))
+        .service(get("/api/v1/chains/{chain}/peers", web::to(peers::all)))
+        .service(get("/api/v1/chains/{chain}/peers/{address}", web::to(peers::one)))
+        .service(
+            web::resource("/api/v1/chains/{chain}/bans")
+                .route(web::post().to(bans::ban))
+                .default_service(web::to(|| only("POST"))),
+        )
+        .service(
+            web::resource("/api/v1/chains/{chain}/bans/{host}")
+                .route(web::delete().to(bans::unban))
+                .default_service(web::to(|| only("DELETE"))),
+        )
         .service(get("/api/v1/blocks", web::to(blocks::all)))
         .service(get("/api/v1/blocks/{hash}", web::to(blocks::one)))
         .service(

@@ -18,13 +18,16 @@ use engine::{BookEntry, ChainHandle};
 use relay::{NodeHealth, Peer};
 use serde::Serialize;
 
-use super::{Problem, chains::is_in_backoff, counts::Counts};
+use super::{Problem, counts::Counts, peers::is_in_backoff};
 use crate::shared::Shared;
 
 /// Outcomes after which the peer has the block in its chain (`protocol::delivery::Outcome::is_success`).
 const SUCCESSFUL: [&str; 2] = ["accepted", "already_had"];
 /// Outcomes after which it is known, or likely, that the peer has not got it from us.
 const FAILED: [&str; 3] = ["rejected", "disconnected", "timed_out"];
+
+/// How many addresses in backoff are listed, those that are due first: a book may have thousands.
+const LISTED_IN_BACKOFF: usize = 200;
 
 /// The status, in p2pool's shape.
 #[derive(Debug, Clone, Serialize)]
@@ -88,7 +91,10 @@ struct Peers {
     protected: Vec<Connected>,
     /// All others that are connected, best first.
     active: Vec<Connected>,
+    /// Those that are due first, the next one first.
     in_backoff: Vec<InBackoff>,
+    /// How many there are in all.
+    in_backoff_total: usize,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -103,7 +109,7 @@ struct Connected {
     source: &'static str,
     successful_broadcasts: Option<u64>,
     failed_broadcasts: Option<u64>,
-    /// Not measured: blocks are counted where they are ours.
+    /// Blocks of others that it announced to us; `null` once the book has dropped it.
     blocks_relayed: Option<u64>,
     /// Not measured: no transaction is asked for.
     txs_relayed: Option<u64>,
@@ -153,10 +159,12 @@ fn status(shared: &Shared, chain: &ChainHandle) -> Status {
         let of_kind = ready.iter().filter(|peer| peer.kind.is_own() == own);
         of_kind.map(|peer| connected(peer, &book)).collect::<Vec<_>>()
     };
+    let waiting: Vec<_> = book.iter().filter(|entry| is_in_backoff(entry)).map(in_backoff).collect();
     let peers = Peers {
         protected: connected(true),
         active: connected(false),
-        in_backoff: book.iter().filter(|entry| is_in_backoff(entry)).map(in_backoff).collect(),
+        in_backoff_total: waiting.len(),
+        in_backoff: next_due(waiting),
     };
     let nodes = chain.relay.nodes();
     let nodes_up = nodes.iter().filter(|node| node.status().health == NodeHealth::Up).count();
@@ -203,7 +211,7 @@ fn connected(peer: &Peer, book: &[BookEntry]) -> Connected {
         source: peer.kind.as_str(),
         successful_broadcasts: entry.map(|entry| entry.deliveries),
         failed_broadcasts: entry.map(|entry| entry.failures),
-        blocks_relayed: None,
+        blocks_relayed: entry.map(|entry| entry.announced),
         txs_relayed: None,
     }
 }
@@ -216,6 +224,13 @@ fn in_backoff(entry: &BookEntry) -> InBackoff {
         backoff_remaining_seconds: entry.backoff_seconds.ceil() as u64,
         attempts: entry.failures_in_a_row,
     }
+}
+
+/// The few that are due first, the next one first.
+fn next_due(mut waiting: Vec<InBackoff>) -> Vec<InBackoff> {
+    waiting.sort_by_key(|peer| peer.backoff_remaining_seconds);
+    waiting.truncate(LISTED_IN_BACKOFF);
+    waiting
 }
 
 fn statistics(shared: &Shared, chain: &ChainHandle) -> Statistics {
@@ -270,7 +285,9 @@ fn sum<'a>(chains: impl Iterator<Item = &'a Status> + Clone) -> Status {
         peers.protected.extend_from_slice(&chain.peers.protected);
         peers.active.extend_from_slice(&chain.peers.active);
         peers.in_backoff.extend_from_slice(&chain.peers.in_backoff);
+        peers.in_backoff_total += chain.peers.in_backoff_total;
     }
+    peers.in_backoff = next_due(peers.in_backoff);
     let all = |holds: fn(&Status) -> bool| chains.clone().all(holds);
     let successful = total(|chain| chain.statistics.successful_broadcasts);
     let broadcasts = total(|chain| chain.statistics.total_peer_broadcasts);
@@ -356,6 +373,19 @@ mod tests {
         assert_eq!(host_and_port("[2001:db8::1]:9333"), ("2001:db8::1".into(), Some(9333)));
         assert_eq!(host_and_port("node.example:1"), ("node.example".into(), Some(1)));
         assert_eq!(host_and_port("odd"), ("odd".into(), None));
+    }
+
+    #[test]
+    fn of_many_in_backoff_those_are_listed_that_are_due_first() {
+        let waiting = |seconds: u64| InBackoff {
+            host: "203.0.113.5".into(),
+            port: Some(9333),
+            backoff_remaining_seconds: seconds,
+            attempts: 1,
+        };
+        let listed = next_due((1..=500).rev().map(waiting).collect());
+        let seconds: Vec<_> = listed.iter().map(|peer| peer.backoff_remaining_seconds).collect();
+        assert_eq!(seconds, (1..=LISTED_IN_BACKOFF as u64).collect::<Vec<_>>());
     }
 
     #[test]

@@ -38,14 +38,17 @@ pub(crate) struct Setup {
     pub(crate) nodes: Vec<(&'static str, SocketAddr)>,
     pub(crate) token: bool,
     pub(crate) deny: &'static [&'static str],
-    /// Whether the journal can be written.
+    /// Whether the journal and the peer book can be written.
     pub(crate) disk: bool,
+    /// Peers to hold always; without any, peers are not enabled.
+    pub(crate) fixed: Vec<SocketAddr>,
 }
 
 impl Setup {
     pub(crate) fn of(nodes: &[(&'static str, SocketAddr)]) -> Self {
         let deny = &["stop", "dumpprivkey"];
-        Self { chain: "litecoin", nodes: nodes.to_vec(), token: false, deny, disk: true }
+        let nodes = nodes.to_vec();
+        Self { chain: "litecoin", nodes, token: false, deny, disk: true, fixed: Vec::new() }
     }
 
     pub(crate) fn start(self) -> Running {
@@ -87,8 +90,11 @@ impl Setup {
                  rpc = {{ url = \"http://{rpc}\", user = \"us\", password_file = \"node\" }}\n"
             );
         }
+        let fixed: Vec<_> =
+            self.fixed.iter().map(|address| format!("{{ address = \"{address}\" }}")).collect();
+        let (enabled, fixed) = (!fixed.is_empty(), fixed.join(", "));
         chain += &format!(
-            "[peers]\nenabled = false\n[front_door]\nlisten = \"127.0.0.1:19332\"\nuser = \"{USER}\"\n\
+            "[peers]\nenabled = {enabled}\ndiscovery = []\nfixed = [{fixed}]\n[front_door]\nlisten = \"127.0.0.1:19332\"\nuser = \"{USER}\"\n\
              password_file = \"door\"\ndeny = {:?}\n",
             self.deny
         );
@@ -127,6 +133,12 @@ impl Running {
         let reply = self.get(path).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
         reply.json()
+    }
+
+    /// A request of the REST side whose body, if it has one, is JSON.
+    pub(crate) async fn call_rest(&self, method: &str, path: &str, body: &str) -> Reply {
+        let json = [("Content-Type", "application/json")];
+        http::request(self.http, method, path, &json, body.as_bytes()).await
     }
 
     /// A block by REST.
