@@ -134,7 +134,7 @@ fn a_crashed_chain_is_rebuilt_around_its_live_connection_and_another_chain_does_
         world.crash(chain, Crash::Broadcaster).await;
 
         let second = block::on(first.hash, HEIGHT + 2, 1);
-        deliver(chain, &second, 1).await;
+        deliver(chain, &second, 2).await;
         assert_eq!(world.peers[0].blocks(), [&first.bytes, &second.bytes]);
         assert_eq!((only_peer(chain), only_peer(other)), peers, "the connections are the same");
         assert_eq!((chain.restarts(), chain.dials().attempts), (1, 1), "nobody was dialled again");

@@ -142,8 +142,12 @@ impl Home {
             );
         }
         let discovery = if *found > 0 { "\"chain\"" } else { "" };
-        let max = fixed.len() + found;
-        file += &format!("\n[peers]\nmax = {max}\nobservers = 1\ndiscovery = [{discovery}]\nfixed = [\n");
+        // Nobody is to be spared here: all are dialled at once.
+        let all = fixed.len() + found;
+        file += &format!(
+            "\n[peers]\nmax = {all}\nmin = {all}\nobservers = 1\ndials_at_once = {all}\ndials_per_cycle = 100\n\
+             discovery = [{discovery}]\nfixed = [\n"
+        );
         for PeerEntry { name, address, observes } in fixed {
             // The least important of the connected peers observes.
             let priority = if *observes { "normal" } else { "high" };
