@@ -27,7 +27,8 @@
 //! # What is not here
 //!
 //! Configuration and journal are read from directories, and their parsers are not public; they have tests of their own
-//! with damaged files (`config/tests/loading/hostile.rs`, `journal/src/tests/damage.rs`).
+//! with damaged files (`config/tests/loading/hostile.rs`, `journal/src/tests/damage.rs`). So has the peer book's file
+//! (`protocol/src/book/tests/files.rs`).
 
 #[path = "../../crates/wire/tests/common/allocations.rs"]
 mod allocations;
