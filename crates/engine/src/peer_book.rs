@@ -6,12 +6,13 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WeakAddr, WrapFuture};
+use net::DialError;
 use protocol::{
     book::{Address, Heard, Kind, Seeding, Source, Task},
     delivery::Outcome,
     session::GossipAddress,
 };
-use relay::{Ended, Peer, PeerNotice};
+use relay::{Ended, Ending, Peer, PeerNotice};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -41,6 +42,8 @@ pub(crate) struct PeerBook {
     /// Dropped with the actor, also by a panic: then the chain's other actors go too, and all are rebuilt.
     _guard: DropGuard,
     seeding: Seeding,
+    /// Who is to be hung up on as soon as no block is on its way.
+    parting: Vec<Address>,
     counted: Option<Instant>,
     saved: Instant,
     saving: Option<JoinHandle<()>>,
@@ -62,6 +65,7 @@ impl PeerBook {
             alive,
             _guard: guard,
             seeding: Seeding::new(now),
+            parting: Vec::new(),
             counted: None,
             saved: now,
             saving: None,
@@ -99,9 +103,14 @@ impl PeerBook {
                 Task::Dial { address, kind, score } => dials.push((address.to_string(), kind, score)),
                 Task::Drop { address, reason } => {
                     tracing::info!(chain = self.chain.name(), peer = %address, reason, "peer is let go");
-                    self.chain.hang_up(|peer| peer == address);
+                    self.parting.push(address);
                 }
             }
+        }
+        // Not while a block is on its way: it may be on its way to them.
+        if !self.parting.is_empty() && !self.chain.relay.is_delivering() {
+            let parting = std::mem::take(&mut self.parting);
+            self.chain.hang_up(|peer| parting.contains(&peer));
         }
         if dials.is_empty() {
             return;
@@ -131,7 +140,7 @@ impl PeerBook {
             // A duplicate has done nothing wrong.
             Ended::Closed(_) | Ended::Refused(_) => book.disconnected(address, jitter, now),
             Ended::NotDialled(_) | Ended::NotReady(_) => {
-                let counts = self.chain.relay.has_heard_within(PROGRESS) && ended.kind() != "proxy_down";
+                let counts = is_peers_doing(ended) && self.chain.relay.has_heard_within(PROGRESS);
                 book.dial_failed(address, counts, jitter, now);
             }
         }
@@ -145,6 +154,21 @@ impl PeerBook {
             }
         }
         tracing::debug!(chain = self.chain.name(), peer = peer.name(), kind = ended.kind(), "the book knows");
+    }
+}
+
+/// Whether a failure to connect can be the peer's doing, and is not that of our proxy or our own machine.
+fn is_peers_doing(ended: &Ended) -> bool {
+    use std::io::ErrorKind::{AddrNotAvailable, NetworkDown, NetworkUnreachable};
+    /// Too many open files, in this process or on this machine.
+    const NO_DESCRIPTOR: [Option<i32>; 2] = [Some(24), Some(23)];
+    match ended {
+        Ended::NotDialled(DialError::Proxy(..)) => false,
+        Ended::NotDialled(DialError::Io(_, error)) => {
+            let local = matches!(error.kind(), AddrNotAvailable | NetworkDown | NetworkUnreachable);
+            !local && !NO_DESCRIPTOR.contains(&error.raw_os_error())
+        }
+        _ => true,
     }
 }
 
@@ -209,6 +233,11 @@ impl Handler<News> for PeerBook {
         let score = {
             let mut book = self.chain.book.lock();
             match notice {
+                PeerNotice::Ready if book.get(&address).is_none() => {
+                    // It was let go of while it was being dialled.
+                    drop(book);
+                    return peer.close();
+                }
                 PeerNotice::Ready => {
                     self.chain.dials.lock().successes += 1;
                     book.connected(&address, peer.info().services, Some(peer.since.elapsed()), now);
@@ -216,7 +245,9 @@ impl Handler<News> for PeerBook {
                 PeerNotice::RoundTrip(round_trip) => book.pinged(&address, round_trip, now),
                 PeerNotice::Outcome(Outcome::Accepted, after) => book.delivered(&address, after, now),
                 PeerNotice::Outcome(outcome, _) => {
-                    if outcome == Outcome::Disconnected {
+                    // What we ended ourselves is nobody's fault.
+                    let ours = outcome == Outcome::Disconnected && peer.ending() == Some(Ending::Us);
+                    if outcome == Outcome::Disconnected && peer.ending() == Some(Ending::Peer) {
                         tracing::warn!(
                             chain = self.chain.name(),
                             peer = peer.name(),
@@ -224,8 +255,11 @@ impl Handler<News> for PeerBook {
                         );
                         book.hung_up_after_block(&address);
                     }
-                    if matches!(outcome, Outcome::Rejected { .. } | Outcome::Disconnected | Outcome::TimedOut)
-                    {
+                    let failed = matches!(
+                        outcome,
+                        Outcome::Rejected { .. } | Outcome::Disconnected | Outcome::TimedOut
+                    );
+                    if failed && !ours {
                         book.delivery_failed(&address, now);
                     }
                 }

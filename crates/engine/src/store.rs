@@ -11,8 +11,8 @@ use std::{
 
 use protocol::book::{BookFile, file::FileError};
 
-/// How long a file is read at most, in bytes. One of a full book, with 20,000 peers, has 15 MB.
-const LIMIT: u64 = 64 * 1024 * 1024;
+/// How long a file is read at most, in bytes. One of a full book, with 28,672 peers, has 20 MB.
+const LIMIT: u64 = 32 * 1024 * 1024;
 
 /// Where the book of one chain is kept.
 #[derive(Debug, Clone)]

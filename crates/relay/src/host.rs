@@ -69,8 +69,14 @@ impl Relay {
             Err(error) => return error.into(),
         };
         let place = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-        if let Some(other) = self.peers.at(place).filter(|_| !is_named(peer)) {
-            return Ended::Refused(Refusal::Duplicate(other.name().to_owned()));
+        if let Some(other) = self.peers.at(place) {
+            if !is_named(peer) {
+                return Ended::Refused(Refusal::Duplicate(other.name().to_owned()));
+            }
+            if !is_named(&other) {
+                *other.refusal.lock() = Some(Refusal::Duplicate(peer.name().to_owned()));
+                other.close();
+            }
         }
         *peer.remote.lock() = Some(place);
         let introduction = Introduction {
@@ -103,6 +109,8 @@ impl Relay {
     fn ended(self: &Arc<Self>, peer: &Arc<Peer>, ended: Ended) {
         let now = Instant::now();
         peer.close();
+        // Before its deliveries are told of it: whose doing it was is part of what they mean.
+        *peer.ending.lock() = Some(ended.kind());
         self.peers.remove(peer.id);
         self.locks.lock().forget(peer.id);
         self.others.forget(peer.id);
@@ -330,7 +338,10 @@ impl Host for PeerHost {
     }
 
     fn received(&self, bytes: usize) {
-        self.relay.heard.note();
+        // That our own node speaks, next to us, says nothing of the network.
+        if !self.peer.kind.is_own() && self.peer.is_ready() {
+            self.relay.heard.note();
+        }
         self.relay.metrics.received(bytes);
     }
 

@@ -52,7 +52,7 @@ pub use delivery::{Acknowledge, Acknowledgement, Delivery, Goal};
 pub use finality::answer_of;
 pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
-pub use peers::{Ended, Peer, PeerInfo, PeerNotice, PeerSpec, Refusal};
+pub use peers::{Ended, Ending, Peer, PeerInfo, PeerNotice, PeerSpec, Refusal};
 pub use relay::{Relay, RelaySettings};
 pub use report::{EchoReport, FinalityReport, MergedReport, NodeReport, PeerReport, Report};
 pub use submission::{Source, Submission, Trust};

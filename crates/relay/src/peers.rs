@@ -128,6 +128,17 @@ pub struct PeerInfo {
     pub prefers_headers: bool,
 }
 
+/// Whose doing the end of a connection was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Ours: we had no more use for it, or are shutting down.
+    Us,
+    /// The peer's: it hung up.
+    Peer,
+    /// Neither's, or both's: it took no bytes any more, or the socket failed.
+    Other,
+}
+
 type Listener = Box<dyn Fn(PeerNotice) + Send + Sync>;
 
 /// One live connection.
@@ -154,6 +165,8 @@ pub struct Peer {
     pub(crate) remote: Mutex<Option<SocketAddr>>,
     /// Why we close it, if that is more than having been asked to.
     pub(crate) refusal: Mutex<Option<Refusal>>,
+    /// How it ended, in the words of [`Ended::kind`].
+    pub(crate) ending: Mutex<Option<&'static str>>,
 }
 
 /// Who is told what happens, and the last that there was to tell.
@@ -221,6 +234,15 @@ impl Peer {
     /// Counts a fault; how many that makes on this connection.
     pub(crate) fn count_fault(&self) -> u32 {
         self.faults.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Who or what ended the connection, if that is over.
+    pub fn ending(&self) -> Option<Ending> {
+        (*self.ending.lock()).map(|kind| match kind {
+            "by_us" => Ending::Us,
+            "by_peer" | "reset" => Ending::Peer,
+            _ => Ending::Other,
+        })
     }
 
     /// Bytes that wait for it.
@@ -321,6 +343,7 @@ impl PeerTable {
             audience: Mutex::default(),
             remote: Mutex::default(),
             refusal: Mutex::default(),
+            ending: Mutex::default(),
         });
         self.all.lock().insert(peer.id, peer.clone());
         peer

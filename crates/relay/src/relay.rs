@@ -175,6 +175,11 @@ impl Relay {
         Some((headers.tip()?, headers.tip_height()?))
     }
 
+    /// Whether a block is on its way to peers that have not answered yet.
+    pub fn is_delivering(&self) -> bool {
+        self.live().iter().any(|delivery| !delivery.read(State::is_answered_by_peers))
+    }
+
     /// Deliveries that may still change, oldest first.
     pub fn live(&self) -> Vec<Arc<Delivery>> {
         self.live.lock().clone()

@@ -344,8 +344,11 @@ impl Relay {
                 continue;
             }
             // It will not announce to us what it heard from us: so this is all that we shall know, and a block of ours on
-            // top must not wait for more. Its header is enough for the peer to take that.
-            peer.chain.lock().assume(block);
+            // top must not wait for more. Its header is enough for the peer to take that; its name is not, and whoever
+            // has that asks for the rest.
+            if peer.prefers_headers() {
+                peer.chain.lock().assume(block);
+            }
             self.others.announcements.lock().told(block, peer.id);
             told += 1;
         }
