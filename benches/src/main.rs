@@ -6,7 +6,7 @@
 //! `fanout` is about the time that it takes to serve many peers nearby, `wan` about peers far away; `idle_peers` is about
 //! memory, `stalls` about peers that misbehave, `burst` about many blocks in a row. All of them send to the `receivers`,
 //! which are another process; what else needs one is a `part`. `x11` sends nothing: it is about hashing. `submit` is about the
-//! nodes, and about the inspection of what they get.
+//! nodes, and about the inspection of what they get. `peers` simulates: it is about the choice of peers.
 
 mod blocks;
 mod burst;
@@ -16,6 +16,7 @@ mod figure;
 mod idle_peers;
 mod memory;
 mod part;
+mod peers;
 mod receivers;
 mod stalls;
 mod submit;
@@ -60,6 +61,8 @@ enum Name {
     Submit,
     /// How many Dash headers are hashed in a second
     X11,
+    /// Whether the peer book finds peers, learns whom to keep, is taken over by nobody, and costs nothing when idle
+    Peers,
 }
 
 /// How much to measure.
@@ -114,6 +117,7 @@ fn run(name: Name, scope: Scope) -> anyhow::Result<Vec<Figure>> {
         Name::Burst => burst::run(scope),
         Name::Submit => submit::run(scope),
         Name::X11 => x11::run(scope),
+        Name::Peers => peers::run(scope),
     }
 }
 
@@ -122,6 +126,7 @@ fn play(part: Part, scope: Scope) -> anyhow::Result<Vec<Figure>> {
         Part::Receivers => receivers::run().map(|()| Vec::new()),
         Part::Link => wan::link::run().map(|()| Vec::new()),
         Part::IdlePeers => idle_peers::measure(scope),
+        Part::IdleBook => peers::measure_idle(scope),
         Part::Wan => wan::measure(scope),
         Part::Nodes => submit::receive().map(|()| Vec::new()),
         Part::Burst => burst::measure_far(),

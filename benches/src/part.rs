@@ -27,6 +27,8 @@ pub(crate) enum Part {
     Link,
     /// The engine whose memory is looked at.
     IdlePeers,
+    /// The engine that has nothing to do.
+    IdleBook,
     /// The senders at the near end of an emulated path.
     Wan,
     /// The same, for a burst of blocks.

@@ -227,8 +227,9 @@ impl ChainHandle {
 
     fn try_save_book(&self) -> io::Result<()> {
         let _alone = self.saving.lock();
-        // The copy is made under the lock; what takes time, writing it down and syncing it, is not.
-        let file = self.book.lock().to_file(self.store.chain(), Instant::now());
+        // The copy is made under the lock; what takes time, scoring thousands, writing them down and syncing, is not.
+        let book = self.book.lock().clone();
+        let file = book.to_file(self.store.chain(), Instant::now());
         let saved = self.store.save(&file);
         if let Err(error) = &saved {
             self.relay.metrics().peer_book_save_failed();

@@ -48,12 +48,13 @@ struct Term {
 const TERMS: [Column; 3] = [Column::Left("term", 12), Column::Right("points"), Column::Left("for", 74)];
 
 /// What each term is for; the daemon may know more of them.
-const MEANINGS: [(&str, &str); 8] = [
+const MEANINGS: [(&str, &str); 9] = [
     ("start", "where we know it from"),
     ("deliveries", "10 for each block of ours that it is proven to have; half after a day"),
     ("failures", "20 off for each dial and delivery that it failed; half after a day"),
     ("early", "up to 300: how early it announces blocks, compared with other peers"),
-    ("delivery", "up to 100: how soon a block of ours is in its hands"),
+    ("lead", "200 off to 200: how much later we had heard of blocks without it"),
+    ("delivery", "150 off to 150: how soon a block of ours is in its hands"),
     ("latency", "up to 50: handshake and pings"),
     ("uptime", "up to 50: how long it was connected"),
     ("reliability", "50 off to 50: how many of our dials it took"),

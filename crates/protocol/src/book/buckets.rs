@@ -36,7 +36,7 @@ pub(super) enum Place {
 }
 
 /// The buckets.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Buckets {
     key: u64,
     new: Vec<Option<Address>>,

@@ -15,6 +15,9 @@ const LASTING: Duration = Duration::from_secs(60);
 /// How many counted failures in a row, and over how long at least, before a peer may be dropped.
 const HOPELESS: (u32, Duration) = (3, Duration::from_secs(24 * 3600));
 
+/// How long one whom only strangers have named must have been connected, all times together, to be no newcomer.
+const ESTABLISHED: Duration = Duration::from_secs(24 * 3600);
+
 /// Whether there is a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -53,6 +56,8 @@ pub(super) struct Record {
     pub(super) delivery: Option<Average>,
     /// 0 to 1.
     pub(super) early: Option<Average>,
+    /// 0 to 1.
+    pub(super) lead: Option<Average>,
     /// All earlier connections together.
     pub(super) uptime: Duration,
     /// Blocks that it announced, and those that it announced first.
@@ -74,6 +79,7 @@ impl Record {
             ping: None,
             delivery: None,
             early: None,
+            lead: None,
             uptime: Duration::ZERO,
             announced: 0,
             announced_first: 0,
@@ -151,6 +157,7 @@ impl Entry {
             term("deliveries", record.earned.at(now)),
             term("failures", -record.lost.at(now)),
             term("early", score::points(record.early, now, score::early)),
+            term("lead", score::lead(record.lead, now)),
             term("delivery", score::points(record.delivery, now, score::delivery)),
             term("latency", latency / measured),
             term("uptime", score::uptime(self.uptime(now))),
@@ -166,6 +173,12 @@ impl Entry {
     pub(super) fn points(&self, now: Instant) -> f64 {
         let sum: f64 = self.terms(now).iter().map(|term| term.points).sum();
         sum.clamp(0.0, Score::MAX)
+    }
+
+    /// What it gives us, as far as that is known: its score without what it has for being known, or here.
+    pub(super) fn merit(&self, now: Instant) -> f64 {
+        let of_merit = |term: &Term| !matches!(term.name, "start" | "deliveries" | "uptime");
+        self.terms(now).iter().filter(|term| of_merit(term)).map(|term| term.points).sum()
     }
 
     /// How long it was connected, all times together.
@@ -217,6 +230,11 @@ impl Entry {
     /// Whether it has shown that it is what we look for.
     pub fn is_proven(&self) -> bool {
         self.deliveries > 0
+    }
+
+    /// Whether nobody but strangers has named it, and it has not been here for long: what a flood of addresses is made of.
+    pub fn is_newcomer(&self, now: Instant) -> bool {
+        self.kind == Kind::Discovered(super::Source::Gossip) && self.uptime(now) < ESTABLISHED
     }
 
     /// Whether it stands where peers stand that we were connected to.
@@ -324,6 +342,14 @@ impl Entry {
         self.record.announced += 1;
         self.record.announced_first += u64::from(behind_first.is_zero());
         score::note(&mut self.record.early, score::earliness(behind_first), now);
+        if !behind_first.is_zero() {
+            score::note_lead(&mut self.record.lead, None, now);
+        }
+    }
+
+    /// The next after it has announced a block that it had announced first.
+    pub(super) fn led(&mut self, by: Duration, now: Instant) {
+        score::note_lead(&mut self.record.lead, Some(by), now);
     }
 }
 

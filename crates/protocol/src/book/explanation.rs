@@ -78,7 +78,7 @@ impl PeerBook {
             if backoff > 0.0 {
                 obstacles.push(format!("it is left alone for another {backoff:.0} s after failures"));
             }
-            obstacles.extend(self.crowd().objection(address, entry, &self.rules).map(str::to_owned));
+            obstacles.extend(self.crowd(now).objection(address, entry, &self.rules, now).map(str::to_owned));
         }
         Some(Explanation {
             address: address.to_string(),

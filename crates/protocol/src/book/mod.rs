@@ -10,13 +10,15 @@
 //! Fixed peers first, then those that the chain prefers, then [anchors](file) of the last run, then strangers: of those
 //! known to be good the best, and of the unknown one found by lot, bucket by bucket. Of a few places at the end it is
 //! the unknown who get them, on trial: after half an hour the best of them takes the place of the worst of the others if
-//! it is clearly better, and goes if it is not.
+//! it is clearly better, and goes if it is not. Newcomers, whom nobody but strangers has named and who have not been
+//! connected for a day in all, have a quarter of the places, those on trial among them, and contend with each other: there
+//! are more of them only while there is not even the minimum.
 //!
 //! # Security
 //!
 //! Whoever wants to surround us must get into the book, be chosen, and stay. Into the book leads a place that a keyed
 //! hash gives by neighbourhood and teller ([buckets]); chosen is one of each neighbourhood, and of one teller's at most a
-//! quarter; and who is connected and delivers is not given up for a newcomer that has not shown to be better. What anyone
+//! quarter; and who is connected and delivers is not given up for a newcomer, before that has behaved for a day. What anyone
 //! says of times, services and addresses is bounded, and believed of nobody but the operator and our own nodes.
 
 mod address;
@@ -103,7 +105,7 @@ impl Heard {
 }
 
 /// The book of one chain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PeerBook {
     rules: Rules,
     calendar: Calendar,
@@ -119,6 +121,8 @@ pub struct PeerBook {
     anchors: Vec<Address>,
     /// Whose place another wants that we were connected to: they are to be tried.
     doubted: BTreeSet<Address>,
+    /// Who has announced a block that nobody else has announced yet.
+    leader: Option<Address>,
     rhythm: Rhythm,
 }
 
@@ -136,6 +140,7 @@ impl PeerBook {
             bans: BTreeMap::new(),
             anchors: Vec::new(),
             doubted: BTreeSet::new(),
+            leader: None,
             rhythm: Rhythm::default(),
         }
     }
@@ -386,6 +391,11 @@ impl PeerBook {
 
     /// The peer has announced a block of somebody else, so long after the first of our peers.
     pub fn announced(&mut self, address: &Address, behind_first: Duration, now: Instant) {
+        if behind_first.is_zero() {
+            self.leader = Some(address.clone());
+        } else if let Some(leader) = self.leader.take() {
+            self.update(&leader, |entry| entry.led(behind_first, now));
+        }
         self.update(address, |entry| entry.announced_block(behind_first, now));
     }
 }

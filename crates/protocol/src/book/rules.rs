@@ -44,6 +44,11 @@ impl Rules {
         if self.max < 3 { 0 } else { self.max.div_ceil(10) }
     }
 
+    /// How many of the places newcomers may have, those on trial among them: a quarter.
+    pub(super) fn newcomers(&self) -> usize {
+        self.max.div_ceil(4)
+    }
+
     /// How many peers one teller may have vouched for among those that are connected: a quarter.
     pub(super) fn per_teller(&self) -> usize {
         self.max.div_ceil(4)

@@ -10,10 +10,19 @@
 //! | `deliveries` | +10 each | blocks of ours that it is proven to have |
 //! | `failures` | -20 each | dials, handshakes and deliveries that failed by its doing, and faults |
 //! | `early` | up to 300 | how early it announces blocks, compared with our other peers |
-//! | `delivery` | up to 100 | how soon a block of ours was in its hands |
+//! | `lead` | -200 to 200 | how much later we had heard of blocks without it |
+//! | `delivery` | -150 to 150 | how soon a block of ours was in its hands |
 //! | `latency` | up to 50 | handshake and pings |
 //! | `uptime` | up to 50 | how long it was connected |
 //! | `reliability` | -50 to 50 | how many of our dials it took |
+//!
+//! Two peers that are near one another, and near us, are both early, and one of them is as good as both. `lead` tells them
+//! from one that hears first of what is far from all others (as Perigee scores the whole of a node's neighbours, arXiv
+//! 2006.14186): it takes many blocks to be known, and counts little until then. `delivery` and `lead` can be less than
+//! nothing, so that one of whom nothing is known is not taken to be as bad as the worst.
+//!
+//! Which of two has a place is decided by the [merit](Entry::merit) alone, which is the score without `start`,
+//! `deliveries` and `uptime`: those who are here would otherwise be better than anybody by being here.
 
 use std::time::{Duration, Instant};
 
@@ -89,15 +98,20 @@ pub(super) struct Average {
 }
 
 /// How many measurements a mean looks back to.
-const MEMORY: f64 = 16.0;
+const MEMORY: f64 = 64.0;
+/// For what happens in few of many blocks.
+const LONG_MEMORY: f64 = 512.0;
+
+/// How many blocks it takes until what is known of leads counts half.
+const LEADS_TAKE: f64 = 200.0;
 
 impl Average {
     pub(super) fn new(value: f64, count: f64, now: Instant) -> Self {
         Self { value, count, since: now }
     }
 
-    pub(super) fn note(&mut self, value: f64, now: Instant) {
-        self.count = (self.count + 1.0).min(MEMORY);
+    fn note(&mut self, value: f64, memory: f64, now: Instant) {
+        self.count = (self.count + 1.0).min(memory);
         self.value += (value - self.value) / self.count;
         self.since = now;
     }
@@ -110,7 +124,13 @@ impl Average {
 
 /// A measurement, if there is one.
 pub(super) fn note(average: &mut Option<Average>, value: f64, now: Instant) {
-    average.get_or_insert(Average::new(value, 0.0, now)).note(value, now);
+    average.get_or_insert(Average::new(value, 0.0, now)).note(value, MEMORY, now);
+}
+
+/// How far a peer was ahead of all others with a block, or that it was not.
+pub(super) fn note_lead(average: &mut Option<Average>, lead: Option<Duration>, now: Instant) {
+    let value = lead.map_or(0.0, |lead| 1.0 - 0.5f64.powf(lead.as_secs_f64() / 0.1));
+    average.get_or_insert(Average::new(value, 0.0, now)).note(value, LONG_MEMORY, now);
 }
 
 pub(super) fn points(average: Option<Average>, now: Instant, points: impl Fn(f64) -> f64) -> f64 {
@@ -122,9 +142,18 @@ pub(super) fn latency(milliseconds: f64) -> f64 {
     50.0 * 0.5f64.powf(milliseconds / 100.0)
 }
 
-/// The worth of a delivery time in milliseconds, from 0 to 100: half at 250 ms.
+/// The worth of a delivery time in milliseconds, from -150 to 150: nothing at 250 ms.
 pub(super) fn delivery(milliseconds: f64) -> f64 {
-    100.0 * 0.5f64.powf(milliseconds / 250.0)
+    300.0 * 0.5f64.powf(milliseconds / 250.0) - 150.0
+}
+
+/// The worth of leads, from -200 to 200: nothing for one that is alone by 100 ms with one block in 25, or by more with
+/// fewer.
+pub(super) fn lead(leads: Option<Average>, now: Instant) -> f64 {
+    leads.map_or(0.0, |leads| {
+        let worth = 200.0 - 400.0 * 0.5f64.powf(leads.value / 0.02);
+        worth * (leads.count / (leads.count + LEADS_TAKE)) * faded(leads.since, now)
+    })
 }
 
 /// The worth of announcements, from 0 to 300, by the mean of [`earliness`].
@@ -132,9 +161,9 @@ pub(super) fn early(earliness: f64) -> f64 {
     300.0 * earliness
 }
 
-/// How early an announcement was, from 0 to 1: the first of all is 1, who follows has at most 0.8, half of it at 100 ms.
+/// How early an announcement was, from 0 to 1: the first of all is 1, who follows by 200 ms a half.
 pub(super) fn earliness(behind_first: Duration) -> f64 {
-    if behind_first.is_zero() { 1.0 } else { 0.8 * 0.5f64.powf(behind_first.as_secs_f64() / 0.1) }
+    0.5f64.powf(behind_first.as_secs_f64() / 0.2)
 }
 
 /// The worth of time spent connected, from 0 to 50: half after twelve hours.
@@ -170,7 +199,7 @@ mod tests {
         (0..100).for_each(|_| note(&mut average, 0.5, now));
         let often = points(average, now, early);
         assert!((49.0..51.0).contains(&once) && (130.0..150.0).contains(&often), "{once} {often}");
-        (0..32).for_each(|_| note(&mut average, 1.0, now));
+        (0..128).for_each(|_| note(&mut average, 1.0, now));
         assert!(average.is_some_and(|average| average.value > 0.9), "{average:?}");
         assert!(points(average, now + Score::HALF_LIFE, early) < 150.0);
     }
@@ -179,6 +208,18 @@ mod tests {
     fn the_first_to_announce_a_block_earns_most() {
         assert_eq!(earliness(Duration::ZERO), 1.0);
         let later = [1, 50, 100, 1000].map(|ms| earliness(Duration::from_millis(ms)));
-        assert!(later[0] < 0.8 && later.is_sorted_by(|a, b| a > b), "{later:?}");
+        assert!(later[0] < 1.0 && later.is_sorted_by(|a, b| a > b), "{later:?}");
+        let now = Instant::now();
+        let leads = |lead: Option<Duration>| {
+            let mut average = None;
+            (0..100).for_each(|n| note_lead(&mut average, lead.filter(|_| n % 10 == 0), now));
+            super::lead(average, now)
+        };
+        let never_ahead = leads(None);
+        assert!(
+            (-70.0..-60.0).contains(&never_ahead),
+            "a third of what is known once it is well known: {never_ahead}"
+        );
+        assert!(leads(Some(Duration::from_millis(100))) > 30.0);
     }
 }

@@ -16,6 +16,17 @@ pub(super) struct Crowd {
     tellers: HashMap<Group, usize>,
     asns: HashMap<u32, usize>,
     countries: HashMap<[u8; 2], usize>,
+    strangers: usize,
+    newcomers: usize,
+}
+
+/// Whom there is a place for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Whether it is a place to find out what someone is worth.
+    pub(super) on_trial: bool,
+    /// Newcomers only, or none, or anybody.
+    pub(super) newcomer: Option<bool>,
 }
 
 fn count<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: Option<K>) {
@@ -29,10 +40,12 @@ fn has_room<K: Eq + Hash>(counts: &HashMap<K, usize>, key: Option<K>, limit: usi
 }
 
 impl Crowd {
-    fn add(&mut self, address: &Address, entry: &Entry, rules: &Rules) {
+    fn add(&mut self, address: &Address, entry: &Entry, rules: &Rules, now: Instant) {
         if entry.kind.is_own() || entry.kind.is_fixed() {
             return;
         }
+        self.strangers += 1;
+        self.newcomers += usize::from(entry.is_newcomer(now));
         count(&mut self.groups, Some(address.group()));
         count(&mut self.tellers, entry.heard_from.clone());
         count(&mut self.asns, asn(rules, address));
@@ -40,7 +53,13 @@ impl Crowd {
     }
 
     /// Why one more like this would be one too many.
-    pub(super) fn objection(&self, address: &Address, entry: &Entry, rules: &Rules) -> Option<&'static str> {
+    pub(super) fn objection(
+        &self,
+        address: &Address,
+        entry: &Entry,
+        rules: &Rules,
+        now: Instant,
+    ) -> Option<&'static str> {
         if rules.local || entry.kind.is_own() || entry.kind.is_fixed() {
             return None;
         }
@@ -55,6 +74,11 @@ impl Crowd {
         }
         if !has_room(&self.countries, country(rules, address), rules.per_country) {
             return Some("enough are connected in its country");
+        }
+        // With too few, anybody is better than nobody.
+        let enough = self.strangers >= rules.min && self.newcomers >= rules.newcomers();
+        if enough && entry.is_newcomer(now) {
+            return Some("enough newcomers are connected that only strangers have named");
         }
         None
     }
@@ -76,11 +100,11 @@ fn country(rules: &Rules, address: &Address) -> Option<[u8; 2]> {
 }
 
 impl PeerBook {
-    pub(super) fn crowd(&self) -> Crowd {
+    pub(super) fn crowd(&self, now: Instant) -> Crowd {
         let mut crowd = Crowd::default();
         for address in &self.busy {
             if let Some(entry) = self.entries.get(address) {
-                crowd.add(address, entry, &self.rules);
+                crowd.add(address, entry, &self.rules, now);
             }
         }
         crowd
@@ -90,18 +114,18 @@ impl PeerBook {
         entry.state == State::Idle
             && entry.is_due(now)
             && !self.is_banned(address, now)
-            && crowd.objection(address, entry, &self.rules).is_none()
+            && crowd.objection(address, entry, &self.rules, now).is_none()
     }
 
     fn is_free_by_name(&self, address: &Address, crowd: &Crowd, now: Instant) -> bool {
         self.entries.get(address).is_some_and(|entry| self.is_free(address, entry, crowd, now))
     }
 
-    /// The next to dial, for a place among the regular ones or on trial.
+    /// The next to dial for a place: one that was promised another chance, or else the best or one by lot.
     pub(super) fn pick(
         &mut self,
         crowd: &Crowd,
-        on_trial: bool,
+        wanted: Wanted,
         rng: &mut impl RngCore,
         now: Instant,
     ) -> Option<Address> {
@@ -115,37 +139,53 @@ impl PeerBook {
                 return Some(anchor);
             }
         }
-        let known = self.best_known(crowd, rng, now);
+        let fits = |entry: &Entry| wanted.newcomer.is_none_or(|newcomer| entry.is_newcomer(now) == newcomer);
+        let known = self.best_known(crowd, fits, rng, now);
         let Some(entry) = known.as_ref().and_then(|address| self.entries.get(address)) else {
-            return self.unknown(crowd, rng, now);
+            return self.unknown(crowd, fits, rng, now);
         };
-        let wanted = if matches!(entry.kind, Kind::Preferred { .. }) {
+        let is_wanted = if matches!(entry.kind, Kind::Preferred { .. }) {
             true
-        } else if on_trial {
+        } else if wanted.on_trial {
             // On trial are the unknown; of those that were here before only who is likely to stay.
-            let promising = |(_, worst)| clearly_better(entry.points(now), worst);
-            self.worst_regular(now).is_some_and(promising) && rng.random_bool(0.5)
+            let promising = |(_, worst)| clearly_better(entry.merit(now), worst);
+            self.rival(entry, now).is_some_and(promising) && rng.random_bool(0.5)
         } else {
             rng.random_bool(0.75)
         };
-        if wanted { known } else { self.unknown(crowd, rng, now).or(known) }
+        if is_wanted { known } else { self.unknown(crowd, fits, rng, now).or(known) }
     }
 
     /// The best of those that the chain prefers, and after them of those to whom we were connected. Between equals those
     /// win that our own nodes do not have: through them the nodes are heard anyway.
-    fn best_known(&self, crowd: &Crowd, rng: &mut impl RngCore, now: Instant) -> Option<Address> {
+    fn best_known(
+        &self,
+        crowd: &Crowd,
+        fits: impl Fn(&Entry) -> bool,
+        rng: &mut impl RngCore,
+        now: Instant,
+    ) -> Option<Address> {
         let known = |entry: &Entry| matches!(entry.kind, Kind::Preferred { .. }) || entry.was_connected();
-        let free = self
-            .entries
-            .iter()
-            .filter(|(address, entry)| known(entry) && self.is_free(address, entry, crowd, now));
+        let free = self.entries.iter().filter(|(address, entry)| {
+            known(entry) && fits(entry) && self.is_free(address, entry, crowd, now)
+        });
         let rank = |entry: &Entry| (entry.kind.rank(), entry.score(now), !entry.known_to_node);
-        let best = free.map(|(address, entry)| (rank(entry), rng.next_u64(), address)).max();
-        best.map(|(_, _, address)| address.clone())
+        let mut ranked: Vec<_> = free.map(|(address, entry)| (rank(entry), address)).collect();
+        let best = ranked.iter().map(|(rank, _)| *rank).max()?;
+        ranked.retain(|(rank, _)| *rank == best);
+        // The map has them in an order that is another in every run; the lot alone is to decide.
+        ranked.sort();
+        ranked.get(rng.random_range(0..ranked.len())).map(|(_, address)| (*address).clone())
     }
 
     /// One of those to whom we were never connected: of a few drawn from as many buckets the best.
-    fn unknown(&self, crowd: &Crowd, rng: &mut impl RngCore, now: Instant) -> Option<Address> {
+    fn unknown(
+        &self,
+        crowd: &Crowd,
+        fits: impl Fn(&Entry) -> bool,
+        rng: &mut impl RngCore,
+        now: Instant,
+    ) -> Option<Address> {
         let mut drawn: Vec<(&Address, &Entry)> = Vec::new();
         // The number of buckets is a power of two: an odd step passes through all of them.
         let (start, step) =
@@ -155,7 +195,7 @@ impl PeerBook {
                 .buckets
                 .bucket((start + n * step) % Buckets::COUNT)
                 .filter_map(|address| self.entries.get_key_value(address))
-                .filter(|(address, entry)| self.is_free(address, entry, crowd, now))
+                .filter(|(address, entry)| fits(entry) && self.is_free(address, entry, crowd, now))
                 .collect();
             if !free.is_empty() {
                 drawn.push(free[rng.random_range(0..free.len())]);

@@ -7,7 +7,7 @@ use std::{
 
 use rand::RngCore;
 
-use super::{Address, Entry, Kind, PeerBook, State};
+use super::{Address, Entry, Kind, PeerBook, State, selection::Wanted};
 
 /// How long a cycle is, within which so many dials may begin: also how often to look at least.
 pub(super) const CYCLE: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ pub enum Task {
 }
 
 /// When what was done last.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Rhythm {
     cycle: Option<Instant>,
     /// Dials begun in this cycle.
@@ -91,9 +91,9 @@ impl Rhythm {
     }
 }
 
-/// Whether one score is so much better than another that a change is worth it.
-pub(super) fn clearly_better(score: f64, than: f64) -> bool {
-    score > 1.1 * than + 10.0
+/// Whether one merit is so much better than another that a change is worth it.
+pub(super) fn clearly_better(merit: f64, than: f64) -> bool {
+    merit > than + 0.1 * than.abs() + 10.0
 }
 
 impl PeerBook {
@@ -127,14 +127,40 @@ impl PeerBook {
             return;
         }
         while self.may_dial() > 0 {
-            let on_trial = self.are_regulars_complete();
-            let crowd = self.crowd();
-            let Some(address) = self.pick(&crowd, on_trial, rng, now) else { return };
-            if on_trial {
+            let crowd = self.crowd(now);
+            let mut wishes = self.wishes(now).into_iter();
+            let picked = wishes.find_map(|wanted| Some((self.pick(&crowd, wanted, rng, now)?, wanted)));
+            let Some((address, wanted)) = picked else { return };
+            if wanted.on_trial {
                 self.rhythm.on_trial.insert(address.clone());
             }
             tasks.extend(self.dial(&address, now));
         }
+    }
+
+    /// Whom there is a place for, and who else will do if there is none of those.
+    fn wishes(&self, now: Instant) -> Vec<Wanted> {
+        let regular = |newcomer| Wanted { on_trial: false, newcomer };
+        let trial = |newcomer| Wanted { on_trial: true, newcomer };
+        let (places, for_newcomers) = (self.rules.max - self.rules.trials(), self.regular_newcomers());
+        let regulars: Vec<_> = self.regulars().collect();
+        let newcomers = regulars.iter().filter(|(_, entry)| entry.is_newcomer(now)).count();
+        if regulars.len() >= places {
+            vec![trial(None)]
+        } else if self.others().count() < self.rules.min {
+            vec![regular(None)]
+        } else if newcomers >= for_newcomers {
+            vec![regular(Some(false)), trial(Some(true))]
+        } else if regulars.len() - newcomers >= places - for_newcomers {
+            vec![regular(Some(true)), regular(None)]
+        } else {
+            vec![regular(None)]
+        }
+    }
+
+    /// How many places newcomers may have besides those on trial.
+    fn regular_newcomers(&self) -> usize {
+        self.rules.newcomers().saturating_sub(self.rules.trials())
     }
 
     /// How many more dials may begin, for others than own nodes.
@@ -173,24 +199,31 @@ impl PeerBook {
         self.count(State::Connected)
     }
 
-    fn are_regulars_complete(&self) -> bool {
-        let regular = |(address, entry): &(&Address, &Entry)| {
-            !entry.on_trial && !self.rhythm.on_trial.contains(*address)
-        };
-        self.others().filter(regular).count() >= self.rules.max - self.rules.trials()
+    /// Those that have a place, or are on their way to one, that is not for finding out.
+    fn regulars(&self) -> impl Iterator<Item = (&Address, &Entry)> {
+        self.others().filter(|(address, entry)| !entry.on_trial && !self.rhythm.on_trial.contains(*address))
+    }
+
+    /// Whose place one on trial may take, and what that one is worth. Newcomers contend with newcomers for the places that
+    /// are theirs; only while they have not even those they contend with all.
+    pub(super) fn rival(&self, of: &Entry, now: Instant) -> Option<(Address, f64)> {
+        let newcomers = self.regulars().filter(|(_, entry)| entry.is_newcomer(now)).count();
+        let among_newcomers = of.is_newcomer(now) && newcomers >= self.regular_newcomers();
+        self.worst_regular(|entry| !among_newcomers || entry.is_newcomer(now), now)
     }
 
     /// The worst of those that have a place, and may lose it: nobody named them, and they have been there for a while.
-    pub(super) fn worst_regular(&self, now: Instant) -> Option<(Address, f64)> {
+    fn worst_regular(&self, among: impl Fn(&Entry) -> bool, now: Instant) -> Option<(Address, f64)> {
         let settled = |entry: &Entry| {
             entry.state == State::Connected
                 && !entry.on_trial
                 && !entry.kind.is_fixed()
                 && has_been_tried(entry, now)
+                && among(entry)
         };
         let settled = self.others().filter(|(_, entry)| settled(entry));
         let worst =
-            settled.map(|(address, entry)| (address, entry.points(now))).min_by(|a, b| a.1.total_cmp(&b.1));
+            settled.map(|(address, entry)| (address, entry.merit(now))).min_by(|a, b| a.1.total_cmp(&b.1));
         worst.map(|(address, points)| (address.clone(), points))
     }
 
@@ -203,10 +236,11 @@ impl PeerBook {
         self.rhythm.rotated = Some(now);
         let on_trial = self.others().filter(|(_, entry)| entry.on_trial && has_been_tried(entry, now));
         let mut on_trial: Vec<_> =
-            on_trial.map(|(address, entry)| (address.clone(), entry.points(now))).collect();
+            on_trial.map(|(address, entry)| (address.clone(), entry.merit(now))).collect();
         on_trial.sort_by(|a, b| b.1.total_cmp(&a.1));
         for (newcomer, points) in on_trial {
-            match self.worst_regular(now) {
+            let rival = self.entries.get(&newcomer).and_then(|entry| self.rival(entry, now));
+            match rival {
                 Some((worst, less)) if clearly_better(points, less) => {
                     self.update(&newcomer, |entry| entry.on_trial = false);
                     // It is on its way out, and no measure for the next.
@@ -222,19 +256,23 @@ impl PeerBook {
         self.rhythm.grown = None;
     }
 
-    /// Whether the book knows so few that strangers must be asked whom they know: too few are connected, and of those that
-    /// could be dialled there are too few to change that.
+    /// Whether the book knows so few that strangers must be asked whom they know: too few are connected that are no
+    /// newcomers, and of those that could be dialled there are too few to change that.
     pub fn is_thin(&self, now: Instant) -> bool {
-        if self.rules.max == 0 || self.connected_others() >= self.rules.min.max(1) {
+        let is_vouched_for = |(_, entry): &(&Address, &Entry)| !entry.is_newcomer(now);
+        let connected = self.others().filter(|(_, entry)| entry.state == State::Connected);
+        let wanted = (self.rules.max - self.rules.newcomers()).max(self.rules.max.min(1));
+        if connected.filter(is_vouched_for).count() >= wanted {
             return false;
         }
-        let crowd = self.crowd();
+        let crowd = self.crowd(now);
         let promising = |(address, entry): &(&Address, &Entry)| {
             entry.state == State::Idle
                 && !entry.kind.is_own()
+                && !entry.is_newcomer(now)
                 && entry.strikes < 3
                 && !self.is_banned(address, now)
-                && crowd.objection(address, entry, &self.rules).is_none()
+                && crowd.objection(address, entry, &self.rules, now).is_none()
         };
         self.entries.iter().filter(promising).take(self.rules.max).count() < self.rules.max
     }

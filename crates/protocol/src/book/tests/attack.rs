@@ -61,6 +61,37 @@ fn one_teller_cannot_drive_out_what_others_told() {
 }
 
 #[test]
+fn newcomers_have_a_quarter_of_the_places_until_they_have_been_here_for_a_day() {
+    let mut world = World::new(rules());
+    (1..=4).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), NODE)));
+    for n in 1..=200 {
+        assert!(gossip(&mut world, neighbour(30, n, 1), [60, n]));
+    }
+    let newcomers = |world: &World| {
+        let connected = world.book.iter().filter(|(_, entry)| entry.state == State::Connected);
+        connected.filter(|(_, entry)| entry.is_newcomer(world.now)).count()
+    };
+    world.run(23 * HOUR);
+    assert_eq!((newcomers(&world), world.connected_now().len()), (3, 7));
+    world.run(3 * HOUR);
+    assert_eq!(
+        (newcomers(&world), world.connected_now().len()),
+        (3, 10),
+        "three are established, others have come"
+    );
+}
+
+#[test]
+fn below_the_minimum_any_newcomer_will_do() {
+    let mut world = World::new(Rules { max: 10, min: 8, ..rules() });
+    for n in 1..=200 {
+        assert!(gossip(&mut world, neighbour(30, n, 1), [60, n]));
+    }
+    world.run(HOUR);
+    assert_eq!(world.connected_now().len(), 8);
+}
+
+#[test]
 fn a_place_is_taken_from_one_that_was_connected_only_after_it_was_tried_again() {
     let mut world = World::new(Rules { max: 2, min: 2, ..rules() });
     // Two that want the same place.

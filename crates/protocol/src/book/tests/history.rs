@@ -51,8 +51,17 @@ fn the_terms_of_a_score_add_up_to_it_and_tell_a_good_peer_from_a_bad_one() {
         let sum: f64 = explanation.terms.iter().map(|term| term.points).sum();
         assert_eq!(sum.round() as u32, explanation.score);
         let names: Vec<_> = explanation.terms.iter().map(|term| term.name).collect();
-        let expected =
-            ["start", "deliveries", "failures", "early", "delivery", "latency", "uptime", "reliability"];
+        let expected = [
+            "start",
+            "deliveries",
+            "failures",
+            "early",
+            "lead",
+            "delivery",
+            "latency",
+            "uptime",
+            "reliability",
+        ];
         assert_eq!(names, expected);
     }
     let points = |address: &Address, name: &str| {
@@ -156,6 +165,32 @@ fn an_address_of_two_sources_takes_the_better_kind_and_keeps_its_history() {
     assert_eq!(world.score("20.1.0.1:1"), 110);
     world.hear("[::ffff:20.1.0.1]:1", own());
     assert_eq!((world.book.len(), world.score("20.1.0.1:1")), (1, Score::OWN));
+}
+
+#[test]
+fn who_alone_hears_of_blocks_first_leads_and_who_is_one_of_many_does_not() {
+    let mut world = World::new(rules());
+    let [far, near, twin] = ["20.1.0.1:1", "20.2.0.1:1", "20.3.0.1:1"].map(at);
+    for address in [&far, &near, &twin] {
+        world.book.hear(Heard::of(address.clone(), NODE), world.now);
+    }
+    let ms = Duration::from_millis;
+    for n in 0..200 {
+        // One block in ten comes from where only one of them hears of it soon.
+        let order = if n % 10 == 0 {
+            [(&far, 0), (&near, 300), (&twin, 301)]
+        } else {
+            [(&near, 0), (&twin, 1), (&far, 300)]
+        };
+        for (address, behind) in order {
+            world.book.announced(address, ms(behind), world.now);
+        }
+    }
+    let lead = |address: &Address| {
+        let terms = world.book.get(address).expect("it is there").terms(world.now);
+        terms.iter().find(|term| term.name == "lead").map_or(0.0, |term| term.points)
+    };
+    assert!(lead(&far) > 50.0 && lead(&near) < 0.0 && lead(&twin) < 0.0, "{} {}", lead(&far), lead(&near));
 }
 
 #[test]
