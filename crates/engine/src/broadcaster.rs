@@ -3,16 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
-use protocol::{
-    PeerId,
-    book::{Kind, Priority},
-};
+use protocol::{PeerId, book::Kind};
 use relay::PeerSpec;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     ChainHandle,
-    peer_book::{Candidates, PeerBook, heard},
+    handle::configured,
+    peer_book::{Candidates, PeerBook},
     peer_connection::PeerConnection,
     rpc_endpoint::RpcEndpoint,
 };
@@ -33,24 +31,6 @@ impl ChainBroadcaster {
         let guard = alive.clone().drop_guard();
         Self { chain, alive, _guard: guard, book: None, connections: HashMap::new(), endpoints: Vec::new() }
     }
-
-    /// The addresses that the configuration names: our own nodes, and fixed peers.
-    fn configured(&self) -> Candidates {
-        let config = &self.chain.config;
-        let own = config
-            .nodes
-            .iter()
-            .filter_map(|node| Some((node.p2p.as_ref()?.to_string(), Kind::Own { node: node.name.clone() })));
-        let fixed = config.peers.fixed.iter().filter(|_| config.peers.enabled).map(|peer| {
-            let priority = match peer.priority {
-                config::Priority::Critical => Priority::Critical,
-                config::Priority::High => Priority::High,
-                config::Priority::Normal => Priority::Normal,
-            };
-            (peer.address.to_string(), Kind::Fixed { priority })
-        });
-        Candidates(own.chain(fixed).filter_map(|(address, kind)| heard(&address, kind)).collect())
-    }
 }
 
 impl Actor for ChainBroadcaster {
@@ -61,7 +41,7 @@ impl Actor for ChainBroadcaster {
         let live = self.chain.relay.peers();
         let book = PeerBook::new(self.chain.clone(), ctx.address().downgrade(), self.alive.clone(), &live);
         let book = book.start();
-        book.do_send(self.configured());
+        book.do_send(Candidates(configured(&self.chain.config)));
         for peer in live {
             let connection = PeerConnection::adopt(peer.clone(), book.clone(), self.alive.clone());
             self.connections.insert(peer.id, connection);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     ChainHandle,
-    peer_book::{Candidates, PeerBook, heard},
+    peer_book::{Candidates, PeerBook, Preferred, heard},
 };
 
 /// What matters of an entry of `getpeerinfo`.
@@ -48,7 +48,11 @@ pub(crate) async fn ask_source(chain: &ChainHandle, node: &Arc<Node>, book: &Add
             let labels = source.labels();
             let preferred =
                 |candidate: Candidate| heard(&candidate.address, Kind::preferred(labels, candidate.label));
-            book.do_send(Candidates(candidates.into_iter().filter_map(preferred).collect()));
+            let named: Vec<_> = candidates.into_iter().filter_map(preferred).collect();
+            // A node that knows of none is still finding out.
+            if !named.is_empty() {
+                book.do_send(Preferred(named));
+            }
         }
         Err(error) => {
             tracing::warn!(chain = chain.name(), node = node.name(), %error, "the chain's own peers could not be learnt");

@@ -12,13 +12,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use protocol::book::{Address, Calendar, Entry, Explanation, PeerBook, Rules, State};
+use protocol::book::{Address, Calendar, Entry, Explanation, Heard, Kind, PeerBook, Priority, Rules, State};
 use relay::{NodeHealth, Relay};
 use serde::Serialize;
 
 use crate::{
     AtlasError, atlas,
-    peer_book::unix_now,
+    peer_book::{heard, unix_now},
     store::{Found, Store},
 };
 
@@ -113,7 +113,11 @@ impl ChainHandle {
         let store =
             Store::new(data_dir, &config.name, format!("{} {}", config.chain, config.network.as_str()));
         let calendar = Calendar { instant: Instant::now(), unix: unix_now() };
-        let book = PeerBook::new(rules_of(&config)?, calendar, rand::random());
+        let mut book = PeerBook::new(rules_of(&config)?, calendar, rand::random());
+        // First: whom the configuration names keeps the history that the file has of it.
+        for named in configured(&config) {
+            book.hear(named, calendar.instant);
+        }
         let book = Mutex::new(restored(book, &store, &relay, &calendar));
         Ok(Self {
             config,
@@ -307,6 +311,23 @@ pub(crate) fn rules_of(chain: &config::Chain) -> Result<Rules, AtlasError> {
         local: chain.network == config::Network::Regtest,
         hidden: peers.proxy.is_some(),
     })
+}
+
+/// The addresses that the configuration names: our own nodes, and fixed peers.
+pub(crate) fn configured(config: &config::Chain) -> Vec<Heard> {
+    let own = config
+        .nodes
+        .iter()
+        .filter_map(|node| Some((node.p2p.as_ref()?.to_string(), Kind::Own { node: node.name.clone() })));
+    let fixed = config.peers.fixed.iter().filter(|_| config.peers.enabled).map(|peer| {
+        let priority = match peer.priority {
+            config::Priority::Critical => Priority::Critical,
+            config::Priority::High => Priority::High,
+            config::Priority::Normal => Priority::Normal,
+        };
+        (peer.address.to_string(), Kind::Fixed { priority })
+    });
+    own.chain(fixed).filter_map(|(address, kind)| heard(&address, kind)).collect()
 }
 
 /// The book with what its file has. A file that cannot be used is set aside.

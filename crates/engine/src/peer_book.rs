@@ -58,7 +58,8 @@ impl PeerBook {
     ) -> Self {
         let (guard, now) = (alive.clone().drop_guard(), Instant::now());
         // What happened while nobody looked after the book it was not told.
-        chain.book.lock().adopt(live.iter().filter_map(|peer| peer.address.parse().ok()), now);
+        let known = live.iter().filter_map(|peer| Some((peer.address.parse().ok()?, peer.is_ready())));
+        chain.book.lock().adopt(known, now);
         Self {
             chain,
             broadcaster,
@@ -206,6 +207,21 @@ impl Handler<Candidates> for PeerBook {
                 book.hear(heard, now);
             }
         }
+        self.work(now);
+    }
+}
+
+/// Those that the chain's own source names, all of them.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Preferred(pub(crate) Vec<Heard>);
+
+impl Handler<Preferred> for PeerBook {
+    type Result = ();
+
+    fn handle(&mut self, Preferred(named): Preferred, _: &mut Self::Context) {
+        let now = Instant::now();
+        self.chain.book.lock().prefer(named, now);
         self.work(now);
     }
 }

@@ -4,8 +4,9 @@
 //! there: the old or the new. A file that cannot be used is not overwritten but set aside, and the book is built anew.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -99,7 +100,9 @@ impl Store {
         let directory = self.file.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
         let unfinished = self.file.with_extension("json.new");
-        let mut file = File::create(&unfinished)?;
+        // It holds the key of the strangers' places, and says whom we know.
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(&book.to_json())?;
         file.sync_all()?;
         fs::rename(&unfinished, &self.file)?;

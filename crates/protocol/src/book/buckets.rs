@@ -20,7 +20,7 @@ const DEPTH: usize = 64;
 /// Of how many new buckets one teller's addresses can be spread over: an eighth.
 const BUCKETS_PER_TELLER: u64 = 32;
 /// How many places in its bucket a stranger may choose from: so that a book of a few hundred turns nobody away by chance.
-const CHOICES: usize = 4;
+pub(super) const CHOICES: usize = 4;
 /// Over how many tried buckets one neighbourhood can be spread.
 const BUCKETS_PER_GROUP: u64 = 4;
 
@@ -56,6 +56,11 @@ impl Buckets {
         let mut hasher = DefaultHasher::new();
         (self.key, what).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// The key, for the book's own file.
+    pub(super) fn key(&self) -> u64 {
+        self.key
     }
 
     /// The places that a stranger may have, by who told of it: a few in one bucket.

@@ -15,6 +15,12 @@ const LASTING: Duration = Duration::from_secs(60);
 /// How many counted failures in a row, and over how long at least, before a peer may be dropped.
 const HOPELESS: (u32, Duration) = (3, Duration::from_secs(24 * 3600));
 
+/// How long it holds that a node of ours is connected to a peer: nodes are asked every half hour.
+const KNOWN_FOR: Duration = Duration::from_secs(65 * 60);
+
+/// How soon one is dialled again that was connected for long: between the two, by jitter.
+const SOON: (f64, f64) = (1.0, 5.0);
+
 /// How long one whom only strangers have named must have been connected, all times together, to be no newcomer.
 const ESTABLISHED: Duration = Duration::from_secs(24 * 3600);
 
@@ -105,8 +111,8 @@ pub struct Entry {
     pub last_seen: f64,
     /// What it offers, as bits, as far as is known.
     pub services: u64,
-    /// Whether one of our own nodes is connected to it.
-    pub known_to_node: bool,
+    /// When a node of ours last said that it is connected to it, Unix seconds; 0: never.
+    pub(super) named_by_node: f64,
     /// Whose neighbour told us of it first; `None` if our own node, our configuration or the chain did.
     pub(super) heard_from: Option<Group>,
     pub(super) place: Place,
@@ -126,7 +132,7 @@ impl Entry {
     pub(super) fn new(kind: Kind, heard_from: Option<Group>, unix: f64, now: Instant) -> Self {
         Self {
             backoff: kind.backoff(),
-            known_to_node: kind == Kind::Discovered(super::Source::Node),
+            named_by_node: if kind == Kind::Discovered(super::Source::Node) { unix } else { 0.0 },
             kind,
             state: State::Idle,
             deliveries: 0,
@@ -245,20 +251,41 @@ impl Entry {
     /// Whether the book is better off without it: nobody named it, it never had a block of ours, its score is next to
     /// nothing, and that by failures over a day.
     pub(super) fn is_hopeless(&self, unix: f64, now: Instant) -> bool {
-        let (strikes, span) = HOPELESS;
-        self.kind.is_discovered()
+        !self.kind.is_own()
+            && !self.kind.is_fixed()
             && self.state == State::Idle
             && !self.is_proven()
-            && self.strikes >= strikes
-            && unix - self.struck >= span.as_secs_f64()
+            && self.has_failed_for_long(unix)
             && self.points(now) < Score::DROPPED_BELOW
     }
 
+    /// Whether it has failed several times in a row, and over a day.
+    pub(super) fn has_failed_for_long(&self, unix: f64) -> bool {
+        let (strikes, span) = HOPELESS;
+        self.strikes >= strikes && unix - self.struck >= span.as_secs_f64()
+    }
+
+    /// Whether it is a stranger without a place, who stays only while there is a connection.
+    pub(super) fn is_homeless(&self) -> bool {
+        self.kind.is_discovered() && self.place == Place::Reserved && self.state == State::Idle
+    }
+
+    /// Whether a node of ours is connected to it, as far as we know: it said so when it was last asked, or before.
+    pub fn is_known_to_node(&self, unix: f64) -> bool {
+        unix - self.named_by_node < KNOWN_FOR.as_secs_f64()
+    }
+
     /// It was heard of again, as something else perhaps.
-    pub(super) fn heard_as(&mut self, kind: Kind, heard_from: Option<Group>) {
-        self.known_to_node |= kind == Kind::Discovered(super::Source::Node);
+    pub(super) fn heard_as(&mut self, kind: Kind, heard_from: Option<Group>, unix: f64, now: Instant) {
+        if kind == Kind::Discovered(super::Source::Node) {
+            self.named_by_node = unix;
+        }
         if kind != self.kind && self.kind.gives_way_to(&kind) {
             self.backoff = kind.backoff().after(self.backoff.failures());
+            if kind.is_own() || kind.is_fixed() {
+                // Whatever it was left alone for as a stranger.
+                self.due = self.due.min(now);
+            }
             self.kind = kind;
             self.heard_from = heard_from;
         }
@@ -278,7 +305,7 @@ impl Entry {
     }
 
     fn wait(&mut self, jitter: f64, now: Instant) {
-        self.state = State::Idle;
+        (self.state, self.since) = (State::Idle, None);
         self.on_trial = false;
         self.due = now + self.backoff.fail(jitter);
     }
@@ -288,7 +315,6 @@ impl Entry {
         self.due = now;
         self.since = Some(now);
         self.last_seen = unix;
-        self.strikes = 0;
         self.record.taken.add(1.0, now);
         if let Some(time) = handshake {
             score::note(&mut self.record.handshake, milliseconds(time), now);
@@ -303,8 +329,16 @@ impl Entry {
         self.last_seen = unix;
         if lasted >= LASTING {
             self.backoff.succeed();
+            self.strikes = 0;
         }
+        let failures = self.backoff.failures();
         self.wait(jitter, now);
+        if lasted >= LASTING && !self.kind.is_own() {
+            // The first time it may be the line that was cut, and all others with it: nobody else is to have its place.
+            self.backoff = self.backoff.after(failures);
+            let (least, most) = SOON;
+            self.due = now + Duration::from_secs_f64(least + (most - least) * jitter.clamp(0.0, 1.0));
+        }
     }
 
     /// It can be reached, and is of no use; that will not change soon.
@@ -314,6 +348,10 @@ impl Entry {
             self.backoff = self.backoff.at_longest();
         }
         self.failed(true, 1.0, unix, now);
+    }
+
+    pub(super) fn hung_up_after_our_block(&mut self) {
+        self.record.hung_up_after_block = self.record.hung_up_after_block.saturating_add(1);
     }
 
     pub(super) fn misbehaved(&mut self, now: Instant) {
@@ -326,7 +364,7 @@ impl Entry {
     }
 
     pub(super) fn delivered(&mut self, after: Option<Duration>, now: Instant) {
-        self.deliveries += 1;
+        self.deliveries = self.deliveries.saturating_add(1);
         self.record.earned.add(Score::DELIVERED, now);
         if let Some(after) = after {
             score::note(&mut self.record.delivery, milliseconds(after), now);
@@ -334,13 +372,14 @@ impl Entry {
     }
 
     pub(super) fn delivery_failed(&mut self, now: Instant) {
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         self.record.lost.add(Score::FAILED, now);
     }
 
     pub(super) fn announced_block(&mut self, behind_first: Duration, now: Instant) {
-        self.record.announced += 1;
-        self.record.announced_first += u64::from(behind_first.is_zero());
+        self.record.announced = self.record.announced.saturating_add(1);
+        self.record.announced_first =
+            self.record.announced_first.saturating_add(u64::from(behind_first.is_zero()));
         score::note(&mut self.record.early, score::earliness(behind_first), now);
         if !behind_first.is_zero() {
             score::note_lead(&mut self.record.lead, None, now);

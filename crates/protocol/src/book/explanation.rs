@@ -89,7 +89,7 @@ impl PeerBook {
             obstacles,
             on_trial: entry.on_trial,
             was_connected: entry.was_connected() || !entry.uptime(now).is_zero(),
-            known_to_node: entry.known_to_node,
+            known_to_node: entry.is_known_to_node(self.unix(now)),
             heard_from: entry.heard_from.as_ref().map(ToString::to_string),
             group: address.group().to_string(),
             first_seen: entry.first_seen,

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, Entry, Heard, Kind, PeerBook, Score, Source, State,
-    buckets::Place,
+    buckets::{Buckets, Place},
     score::{Average, Fading},
 };
 
@@ -35,6 +35,9 @@ const FORMAT: u32 = 1;
 
 /// How many of those who are connected are named to be dialled first by the next run.
 const ANCHORS: usize = 8;
+
+/// How far above its start a score of p2pool's is believed: it is mostly made of broadcasts that were queued.
+const CREDIT: f64 = 50.0;
 
 /// What p2pool writes for `version`; programs that read its file may look for it.
 const P2POOL_VERSION: &str = "1.0";
@@ -66,6 +69,9 @@ pub struct BookFile {
     /// Hosts that are not dialled, and until when, Unix seconds.
     #[serde(default)]
     bans: BTreeMap<String, f64>,
+    /// What the places of strangers depend on; with another they would not all find one. It is nobody's business.
+    #[serde(default)]
+    key: Option<u64>,
 }
 
 /// One peer. Of what p2pool writes nothing is required.
@@ -84,7 +90,7 @@ struct PeerRecord {
     blocks_relayed: u64,
     txs_relayed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 /// What p2pool's schema has no place for.
@@ -92,10 +98,13 @@ struct PeerRecord {
 #[serde(default)]
 struct Record {
     services: u64,
-    known_to_node: bool,
+    /// Unix seconds.
+    named_by_node: f64,
     heard_from: Option<String>,
     /// Whether we were ever connected to it.
     tried: bool,
+    /// Which of the places it has that it may have.
+    place: Option<usize>,
     earned: f64,
     lost: f64,
     taken: f64,
@@ -197,11 +206,16 @@ impl PeerBook {
             last_updated: self.unix(now),
             bootstrapped: !self.entries.is_empty(),
             local_dashd: own,
-            peers: self.entries.iter().map(|(at, entry)| (at.to_string(), self.record(entry, now))).collect(),
+            peers: self
+                .entries
+                .iter()
+                .map(|(at, entry)| (at.to_string(), self.record(at, entry, now)))
+                .collect(),
             format: Some(FORMAT),
             chain: Some(chain.to_owned()),
             anchors: self.anchors_now(now),
             bans: self.bans(now).map(|(host, until)| (host.to_owned(), until)).collect(),
+            key: Some(self.buckets.key()),
         }
     }
 
@@ -218,7 +232,8 @@ impl PeerBook {
         strangers[from..].iter().map(|(address, _)| address.to_string()).collect()
     }
 
-    fn record(&self, entry: &Entry, now: Instant) -> PeerRecord {
+    fn record(&self, address: &Address, entry: &Entry, now: Instant) -> PeerRecord {
+        let places = self.buckets.new_places(address, entry.heard_from.as_ref());
         let record = &entry.record;
         let mean = |average: Option<Average>| average.map(|average| (average.value, average.count));
         let wait = entry.due.saturating_duration_since(now).as_secs_f64();
@@ -234,11 +249,12 @@ impl PeerBook {
             outbound: true,
             blocks_relayed: record.announced,
             txs_relayed: 0,
-            record: Some(Record {
+            record: Some(Box::new(Record {
                 services: entry.services,
-                known_to_node: entry.known_to_node,
+                named_by_node: entry.named_by_node,
                 heard_from: entry.heard_from.as_ref().map(ToString::to_string),
                 tried: entry.was_connected() || !entry.uptime(now).is_zero(),
+                place: places.iter().position(|place| *place == entry.place),
                 earned: record.earned.at(now),
                 lost: record.lost.at(now),
                 taken: record.taken.at(now),
@@ -255,7 +271,7 @@ impl PeerBook {
                 strikes: entry.strikes,
                 struck: entry.struck,
                 due: self.unix(now) + wait,
-            }),
+            })),
         }
     }
 
@@ -265,6 +281,11 @@ impl PeerBook {
         let unix = self.unix(now);
         let away = Duration::from_secs_f64(sane(unix - file.last_updated, 0.0, 365.0 * 86_400.0));
         let faded = 0.5f64.powf(away.as_secs_f64() / Score::HALF_LIFE.as_secs_f64());
+        if let Some(key) =
+            file.key.filter(|_| self.entries.values().all(|entry| entry.place == Place::Reserved))
+        {
+            self.buckets = Buckets::new(key);
+        }
         let from_p2pool = file.format.is_none();
         let mut restored = Restored { from_p2pool, ..Restored::default() };
         // Who was connected before gets its place first.
@@ -297,7 +318,10 @@ impl PeerBook {
         let ours = peer.record.as_ref();
         let from = ours.and_then(|record| record.heard_from.as_ref()?.parse().ok());
         // A file names whom we know, and its times are no rumours.
-        if !self.hear(Heard { from, ..Heard::of(address.clone(), kind) }, now) {
+        // Whom the configuration names may be anywhere; it is known already.
+        let is_known = self.entries.contains_key(&address);
+        let heard = Heard { from, ..Heard::of(address.clone(), kind) };
+        if !is_known && !self.hear_at(heard, ours.and_then(|record| record.place), now) {
             return false;
         }
         let Some(entry) = self.entries.get_mut(&address) else { return false };
@@ -312,12 +336,12 @@ impl PeerBook {
         };
         let Some(ours) = ours else {
             entry.failures = 0;
-            entry.record.earned = fading(peer.score - entry.kind.start());
+            entry.record.earned = fading((peer.score - entry.kind.start()).min(CREDIT));
             return true;
         };
         entry.deliveries = peer.successful_broadcasts;
         entry.services = ours.services;
-        entry.known_to_node |= ours.known_to_node;
+        entry.named_by_node = entry.named_by_node.max(sane(ours.named_by_node, 0.0, unix));
         let record = &mut entry.record;
         (record.earned, record.lost) = (fading(ours.earned), fading(ours.lost));
         (record.taken, record.refused) = (fading(ours.taken), fading(ours.refused));
@@ -332,23 +356,11 @@ impl PeerBook {
         (entry.strikes, entry.struck) = (ours.strikes, sane(ours.struck, 0.0, unix));
         // Nobody is left alone for longer than any backoff.
         entry.due = now + Duration::from_secs_f64(sane(ours.due - unix, 0.0, 3600.0));
-        if ours.tried {
+        let is_new = matches!(entry.place, Place::New { .. });
+        if ours.tried && is_new {
             self.settle(&address);
         }
         true
-    }
-
-    /// Gives one that was connected in an earlier run its place, if that is free.
-    fn settle(&mut self, address: &Address) {
-        let place = self.buckets.tried_place(address);
-        let is_new = |entry: &&mut Entry| matches!(entry.place, Place::New { .. });
-        if self.buckets.occupant(place).is_some() {
-            return;
-        }
-        if let Some(entry) = self.entries.get_mut(address).filter(is_new) {
-            self.buckets.clear(std::mem::replace(&mut entry.place, place));
-            self.buckets.put(place, address.clone());
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! # Who gets a connection
 //!
-//! Fixed peers first, then those that the chain prefers, then [anchors](file) of the last run, then strangers: of those
+//! Fixed peers first, then [anchors](file) of the last run, then those that the chain prefers, then strangers: of those
 //! known to be good the best, and of the unknown one found by lot, bucket by bucket. Of a few places at the end it is
 //! the unknown who get them, on trial: after half an hour the best of them takes the place of the worst of the others if
 //! it is clearly better, and goes if it is not. Newcomers, whom nobody but strangers has named and who have not been
@@ -148,6 +148,11 @@ impl PeerBook {
     /// Hears of an address; says whether it is in the book now. One that is known already keeps its history, and takes the
     /// better of its two kinds; of two that the chain prefers, the later.
     pub fn hear(&mut self, heard: Heard, now: Instant) -> bool {
+        self.hear_at(heard, None, now)
+    }
+
+    /// The same for one that had a certain one of its places when the book was written.
+    fn hear_at(&mut self, heard: Heard, choice: Option<usize>, now: Instant) -> bool {
         let Heard { address, kind, from, seen, services } = heard;
         if kind.is_discovered() && !self.rules.admits(&address) {
             return false;
@@ -158,7 +163,7 @@ impl PeerBook {
             return false;
         }
         if let Some(entry) = self.entries.get_mut(&address) {
-            entry.heard_as(kind.clone(), from);
+            entry.heard_as(kind.clone(), from, unix, now);
             entry.last_seen = entry.last_seen.max(seen);
             entry.services |= services;
             self.reserve(&address, &kind);
@@ -168,11 +173,10 @@ impl PeerBook {
         (entry.last_seen, entry.services) = (seen, services);
         if kind.is_discovered() {
             let places = self.buckets.new_places(&address, entry.heard_from.as_ref());
-            let free = places.into_iter().find(|place| self.buckets.is_free(*place));
-            let Some(place) = free.or_else(|| places.into_iter().find(|place| self.make_room(*place, now)))
-            else {
-                return false;
-            };
+            let first = choice.and_then(|choice| places.get(choice).copied());
+            let free = first.into_iter().chain(places).find(|place| self.buckets.is_free(*place));
+            let free = free.or_else(|| places.into_iter().find(|place| self.make_room(*place, now)));
+            let Some(place) = free.or_else(|| self.outrank(places, &kind, now)) else { return false };
             entry.place = place;
             self.buckets.put(place, address.clone());
         } else if matches!(kind, Kind::Preferred { .. }) && !self.make_room_for_preferred(now) {
@@ -203,13 +207,57 @@ impl PeerBook {
         let unix = self.calendar.unix(now);
         let worn = self.entries.get(&occupant).is_none_or(|entry| {
             let stale = unix - entry.last_seen > HORIZON;
-            let never_there = entry.strikes >= 3 && entry.since.is_none();
-            entry.state == State::Idle && !entry.is_proven() && (stale || never_there)
+            entry.state == State::Idle && !entry.is_proven() && (stale || entry.has_failed_for_long(unix))
         });
         if worn {
             self.forget(&occupant);
         }
         worn
+    }
+
+    /// Takes one of these places from a rumour about one to whom we were never connected, the one that is worth least:
+    /// whoever is named by someone better than strangers is not kept out by a flood of what strangers say.
+    fn outrank(&mut self, places: [Place; buckets::CHOICES], kind: &Kind, now: Instant) -> Option<Place> {
+        let Kind::Discovered(source) = kind else { return None };
+        let occupants = places.into_iter().filter_map(|place| Some((place, self.buckets.occupant(place)?)));
+        let lower = |(place, address): (Place, Address)| {
+            let entry = self.entries.get(&address)?;
+            let is_lower = matches!(entry.kind, Kind::Discovered(known) if known < *source);
+            let is_spare = entry.state == State::Idle && !entry.is_proven() && entry.uptime(now).is_zero();
+            (is_lower && is_spare).then(|| (entry.score(now), place, address))
+        };
+        let occupants: Vec<_> = occupants.collect();
+        let lowest = occupants.into_iter().filter_map(lower).min_by_key(|(score, ..)| *score);
+        let (_, place, address) = lowest?;
+        self.forget(&address);
+        Some(place)
+    }
+
+    /// The chain's own source names these, and nobody else any more: who is missing is what it was before, or gone.
+    pub fn prefer(&mut self, named: Vec<Heard>, now: Instant) {
+        let kept: BTreeSet<_> = named.iter().map(|heard| heard.address.clone()).collect();
+        for heard in named {
+            self.hear(heard, now);
+        }
+        let is_missing = |(address, entry): &(&Address, &Entry)| {
+            matches!(entry.kind, Kind::Preferred { .. }) && !kept.contains(*address)
+        };
+        let missing: Vec<_> =
+            self.entries.iter().filter(is_missing).map(|(address, _)| address.clone()).collect();
+        for address in missing {
+            let was_connected = self.entries.get(&address).is_some_and(|entry| !entry.uptime(now).is_zero());
+            self.update(&address, |entry| entry.kind = Kind::Discovered(Source::Node));
+            if !was_connected || !self.settle(&address) {
+                self.let_go(&address);
+            }
+        }
+    }
+
+    /// Forgets one for whom there is no place, unless it is connected or on its way: then as soon as that is over.
+    fn let_go(&mut self, address: &Address) {
+        if self.entries.get(address).is_some_and(|entry| entry.state == State::Idle) {
+            self.forget(address);
+        }
     }
 
     fn make_room_for_preferred(&mut self, now: Instant) -> bool {
@@ -229,6 +277,16 @@ impl PeerBook {
             self.buckets.clear(entry.place);
             self.busy.remove(address);
             self.doubted.remove(address);
+            self.rhythm.end_of_dial(address);
+        }
+    }
+
+    /// Forgets one that has failed for long, or has no place in the book.
+    fn forget_if_hopeless(&mut self, address: &Address, now: Instant) {
+        let unix = self.calendar.unix(now);
+        if self.entries.get(address).is_some_and(|entry| entry.is_hopeless(unix, now) || entry.is_homeless())
+        {
+            self.forget(address);
         }
     }
 
@@ -281,9 +339,7 @@ impl PeerBook {
         self.busy.remove(address);
         self.doubted.remove(address);
         self.update(address, |entry| entry.failed(counts, jitter, unix, now));
-        if self.entries.get(address).is_some_and(|entry| entry.is_hopeless(unix, now)) {
-            self.forget(address);
-        }
+        self.forget_if_hopeless(address, now);
         self.rhythm.end_of_dial(address);
     }
 
@@ -294,7 +350,7 @@ impl PeerBook {
         self.update(address, |entry| {
             entry.connected(took, unix, now);
             entry.services = services;
-            entry.on_trial = on_trial && entry.kind.is_discovered();
+            entry.on_trial = on_trial && !entry.kind.is_own() && !entry.kind.is_fixed();
         });
         if self.entries.contains_key(address) {
             self.busy.insert(address.clone());
@@ -313,12 +369,12 @@ impl PeerBook {
         let place = self.buckets.tried_place(address);
         if let Some(occupant) = self.buckets.occupant(place) {
             let failed =
-                self.entries.get(&occupant).is_none_or(|entry| entry.strikes > 0 && !entry.is_proven());
-            if !failed {
+                |entry: &Entry| entry.state == State::Idle && entry.strikes > 0 && !entry.is_proven();
+            if !self.entries.get(&occupant).is_none_or(failed) {
                 self.doubted.insert(occupant);
                 return;
             }
-            self.forget(&occupant);
+            self.step_back(&occupant);
         }
         if let Some(entry) = self.entries.get_mut(address) {
             self.buckets.clear(std::mem::replace(&mut entry.place, place));
@@ -326,12 +382,38 @@ impl PeerBook {
         }
     }
 
+    /// One that we were connected to goes back among those that we were not, if there is a place.
+    fn step_back(&mut self, address: &Address) {
+        let Some(entry) = self.entries.get_mut(address) else { return };
+        let places = self.buckets.new_places(address, entry.heard_from.as_ref());
+        match places.into_iter().find(|place| self.buckets.is_free(*place)) {
+            Some(place) => {
+                self.buckets.clear(std::mem::replace(&mut entry.place, place));
+                self.buckets.put(place, address.clone());
+            }
+            None => self.forget(address),
+        }
+    }
+
+    /// Gives one that was connected a place among its like, if that is free; says whether it has one.
+    fn settle(&mut self, address: &Address) -> bool {
+        let place = self.buckets.tried_place(address);
+        if !self.buckets.is_free(place) {
+            return false;
+        }
+        let Some(entry) = self.entries.get_mut(address) else { return false };
+        self.buckets.clear(std::mem::replace(&mut entry.place, place));
+        self.buckets.put(place, address.clone());
+        true
+    }
+
     /// A connection that had been established has ended.
     pub fn disconnected(&mut self, address: &Address, jitter: f64, now: Instant) {
         let unix = self.calendar.unix(now);
         self.busy.remove(address);
         self.update(address, |entry| entry.disconnected(jitter, unix, now));
-        self.rhythm.stir();
+        self.forget_if_hopeless(address, now);
+        self.rhythm.end_of_dial(address);
     }
 
     /// It is not what we look for: of another chain, too old, ourselves. It is left alone for as long as any.
@@ -339,33 +421,27 @@ impl PeerBook {
         let unix = self.calendar.unix(now);
         self.busy.remove(address);
         self.update(address, |entry| entry.unsuitable(unix, now));
+        self.forget_if_hopeless(address, now);
         self.rhythm.end_of_dial(address);
     }
 
-    /// Whoever looks after the book is new: these are connected or on their way, and nobody else.
-    pub fn adopt(&mut self, live: impl Iterator<Item = Address>, now: Instant) {
-        let live: BTreeSet<_> = live.collect();
-        for (address, entry) in &mut self.entries {
-            if entry.state != State::Idle && !live.contains(address) {
-                entry.state = State::Idle;
-                entry.since = None;
-            }
+    /// Whoever looks after the book is new: these are connected (`true`) or on their way, and nobody else.
+    pub fn adopt(&mut self, live: impl Iterator<Item = (Address, bool)>, now: Instant) {
+        for address in std::mem::take(&mut self.busy) {
+            self.update(&address, |entry| (entry.state, entry.since) = (State::Idle, None));
         }
-        self.busy = live;
-        for address in self.busy.clone() {
-            // Also one that is being dialled: should it fail, that is told.
-            self.update(&address, |entry| {
-                entry.state = State::Connected;
-                entry.since.get_or_insert(now);
-            });
+        for (address, ready) in live {
+            let Some(entry) = self.entries.get_mut(&address) else { continue };
+            (entry.state, entry.since) =
+                if ready { (State::Connected, Some(now)) } else { (State::Dialing, None) };
+            self.busy.insert(address);
         }
-        self.busy.retain(|address| self.entries.contains_key(address));
         self.rhythm.stir();
     }
 
     /// It hung up right after a block of ours, as one does that bans us.
     pub fn hung_up_after_block(&mut self, address: &Address) {
-        self.update(address, |entry| entry.record.hung_up_after_block += 1);
+        self.update(address, Entry::hung_up_after_our_block);
     }
 
     /// The peer did what no honest daemon does.

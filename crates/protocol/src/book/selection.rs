@@ -1,6 +1,11 @@
 //! Whom to dial.
 
-use std::{collections::HashMap, hash::Hash, net::IpAddr, time::Instant};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use rand::{Rng, RngCore};
 
@@ -8,6 +13,9 @@ use super::{Address, Entry, Group, Kind, PeerBook, Rules, State, buckets::Bucket
 
 /// Of how many unknown ones, each found by lot, the best is taken.
 const DRAWN: usize = 4;
+
+/// How long a place is kept for one who was just lost.
+const RETURN: Duration = Duration::from_secs(6);
 
 /// Who has a connection, by what there may not be too many of.
 #[derive(Debug, Default)]
@@ -113,7 +121,7 @@ impl PeerBook {
     fn is_free(&self, address: &Address, entry: &Entry, crowd: &Crowd, now: Instant) -> bool {
         entry.state == State::Idle
             && entry.is_due(now)
-            && !self.is_banned(address, now)
+            && (entry.kind.is_fixed() || !self.is_banned(address, now))
             && crowd.objection(address, entry, &self.rules, now).is_none()
     }
 
@@ -142,18 +150,26 @@ impl PeerBook {
         let fits = |entry: &Entry| wanted.newcomer.is_none_or(|newcomer| entry.is_newcomer(now) == newcomer);
         let known = self.best_known(crowd, fits, rng, now);
         let Some(entry) = known.as_ref().and_then(|address| self.entries.get(address)) else {
-            return self.unknown(crowd, fits, rng, now);
+            // Whoever was here a moment ago has the first claim.
+            let place_is_kept = !wanted.on_trial && self.somebody_is_about_to_return(crowd, now);
+            return if place_is_kept { None } else { self.unknown(crowd, fits, rng, now) };
         };
-        let is_wanted = if matches!(entry.kind, Kind::Preferred { .. }) {
-            true
-        } else if wanted.on_trial {
+        let is_wanted = if wanted.on_trial {
             // On trial are the unknown; of those that were here before only who is likely to stay.
             let promising = |(_, worst)| clearly_better(entry.merit(now), worst);
             self.rival(entry, now).is_some_and(promising) && rng.random_bool(0.5)
         } else {
-            rng.random_bool(0.75)
+            matches!(entry.kind, Kind::Preferred { .. }) || entry.is_proven() || rng.random_bool(0.75)
         };
         if is_wanted { known } else { self.unknown(crowd, fits, rng, now).or(known) }
+    }
+
+    /// Whether one whom we were connected to is to be dialled within seconds.
+    fn somebody_is_about_to_return(&self, crowd: &Crowd, now: Instant) -> bool {
+        self.entries.iter().any(|(address, entry)| {
+            let soon = !entry.is_due(now) && entry.is_due(now + RETURN) && entry.failures_in_a_row() == 0;
+            soon && self.is_free(address, entry, crowd, now + RETURN)
+        })
     }
 
     /// The best of those that the chain prefers, and after them of those to whom we were connected. Between equals those
@@ -169,7 +185,8 @@ impl PeerBook {
         let free = self.entries.iter().filter(|(address, entry)| {
             known(entry) && fits(entry) && self.is_free(address, entry, crowd, now)
         });
-        let rank = |entry: &Entry| (entry.kind.rank(), entry.score(now), !entry.known_to_node);
+        let unix = self.unix(now);
+        let rank = |entry: &Entry| (entry.kind.rank(), entry.score(now), !entry.is_known_to_node(unix));
         let mut ranked: Vec<_> = free.map(|(address, entry)| (rank(entry), address)).collect();
         let best = ranked.iter().map(|(rank, _)| *rank).max()?;
         ranked.retain(|(rank, _)| *rank == best);
@@ -204,7 +221,8 @@ impl PeerBook {
                 break;
             }
         }
-        let rank = |entry: &Entry| (entry.score(now), !entry.known_to_node);
+        let unix = self.unix(now);
+        let rank = |entry: &Entry| (entry.score(now), !entry.is_known_to_node(unix));
         drawn.into_iter().max_by_key(|(_, entry)| rank(entry)).map(|(address, _)| address.clone())
     }
 

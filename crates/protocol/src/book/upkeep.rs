@@ -126,7 +126,7 @@ impl PeerBook {
         {
             return;
         }
-        while self.may_dial() > 0 {
+        while self.may_dial() > 0 && self.has_room_for_strangers() {
             let crowd = self.crowd(now);
             let mut wishes = self.wishes(now).into_iter();
             let picked = wishes.find_map(|wanted| Some((self.pick(&crowd, wanted, rng, now)?, wanted)));
@@ -169,6 +169,17 @@ impl PeerBook {
         let room = self.rules.max.saturating_sub(dialing + self.count(State::Connected));
         let at_once = self.rules.dials_at_once.saturating_sub(dialing);
         room.min(at_once).min(self.rules.dials_per_cycle.saturating_sub(self.rhythm.dials))
+    }
+
+    /// Whether there is a place that is not kept for a fixed peer that is away.
+    fn has_room_for_strangers(&self) -> bool {
+        let is_away = |address: &&Address| {
+            self.entries
+                .get(*address)
+                .is_some_and(|entry| entry.state == State::Idle && entry.kind.is_fixed())
+        };
+        let away = self.fixed.iter().filter(is_away).count();
+        self.others().count() + away < self.rules.max
     }
 
     fn dial(&mut self, address: &Address, now: Instant) -> Option<Task> {

@@ -112,5 +112,61 @@ fn a_place_is_taken_from_one_that_was_connected_only_after_it_was_tried_again() 
     world.book.dial_failed(&first, true, 0.0, world.now);
     world.book.disconnected(&second, 0.0, world.now);
     world.book.connected(&second, 1, None, world.now);
-    assert_eq!((was_connected(&world, &second), was_connected(&world, &first)), (Some(true), None));
+    assert_eq!((was_connected(&world, &second), was_connected(&world, &first)), (Some(true), Some(false)));
+}
+
+/// Whoever can speak through fifty neighbourhoods fills the buckets with made-up addresses: our own node's word must
+/// still be heard.
+#[test]
+fn a_book_full_of_rumours_still_takes_what_our_own_node_and_dns_name() {
+    let mut world = World::new(rules());
+    for n in 0..200_000u32 {
+        let [a, b, c, d] = (0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x4000_0000).to_be_bytes();
+        gossip(&mut world, SocketAddr::from(([a, b, c, d], 1)).into(), [100, (n % 50) as u8]);
+    }
+    let named = |world: &mut World, first: u8, source| {
+        let address = |n| neighbour(first, n, 1);
+        (0..200)
+            .filter(|n| world.book.hear(Heard::of(address(*n), Kind::Discovered(source)), world.now))
+            .count()
+    };
+    assert!(named(&mut world, 20, Source::Node) >= 198);
+    assert!(named(&mut world, 21, Source::Dns) >= 195);
+    assert!(
+        (0..200).filter(|n| world.book.get(&neighbour(20, *n, 1)).is_some()).count() >= 198,
+        "the node's stay"
+    );
+}
+
+#[test]
+fn four_minutes_of_failures_cost_nobody_its_place() {
+    let mut world = World::new(rules());
+    (0..100).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), GOSSIP)));
+    for n in 0..100 {
+        (0..3).for_each(|_| world.failed(&format!("20.{n}.0.1:1"), true));
+    }
+    for n in 0..100_000u32 {
+        let [a, b, c, d] = (0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x4000_0000).to_be_bytes();
+        gossip(&mut world, SocketAddr::from(([a, b, c, d], 1)).into(), [100, (n % 50) as u8]);
+    }
+    assert!((0..100).all(|n| world.book.get(&at(&format!("20.{n}.0.1:1"))).is_some()));
+}
+
+#[test]
+fn one_that_is_being_dialled_keeps_its_place() {
+    let mut world = World::new(Rules { max: 2, min: 2, ..rules() });
+    let first = neighbour(20, 1, 1);
+    let place = world.book.buckets.tried_place(&first);
+    let mut others = (0..255u16).flat_map(|b| (0..600).map(move |n| neighbour(21, b as u8, n)));
+    let second = others.find(|other| world.book.buckets.tried_place(other) == place).expect("there is one");
+    for address in [&first, &second] {
+        world.book.hear(Heard::of(address.clone(), NODE), world.now);
+    }
+    world.book.connected(&first, 1, None, world.now);
+    world.book.disconnected(&first, 0.0, world.now);
+    world.book.dial_failed(&first, true, 0.0, world.now);
+    world.now += HOUR;
+    assert!(world.dials().contains(&first.to_string()));
+    world.book.connected(&second, 1, None, world.now);
+    assert!(world.book.get(&first).is_some_and(Entry::was_connected), "it is on its way");
 }

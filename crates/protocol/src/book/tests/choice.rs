@@ -229,11 +229,105 @@ fn between_equals_those_win_that_our_own_nodes_do_not_have() {
     let mut world = World::new(Rules { max: 1, min: 1, ..rules() });
     world.hear("20.1.0.1:1", NODE);
     world.hear("20.2.0.1:1", Kind::Discovered(Source::Node));
-    world.book.update(&at("20.2.0.1:1"), |entry| entry.known_to_node = false);
+    world.book.update(&at("20.2.0.1:1"), |entry| entry.named_by_node = 0.0);
     for _ in 0..20 {
         assert_eq!(world.dials(), ["20.2.0.1:1"]);
         world.book.update(&at("20.2.0.1:1"), |entry| entry.state = State::Idle);
         world.book.busy.clear();
         world.now += upkeep::CYCLE;
     }
+}
+
+#[test]
+fn a_fixed_peer_that_was_away_finds_its_place_free() {
+    for max in [2, 10] {
+        let mut world = World::new(Rules { max, min: 1, ..rules() });
+        world.hear("20.1.0.1:1", fixed(Priority::Critical));
+        (2..=40).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), NODE)));
+        world.run(HOUR);
+        assert_eq!(world.connected_now().len(), max);
+        let address = at("20.1.0.1:1");
+        world.book.disconnected(&address, 1.0, world.now);
+        world.book.update(&address, |entry| entry.due = world.now + HOUR);
+        world.run(HOUR - MINUTE);
+        assert_eq!(world.connected_now().len(), max - 1, "its place is kept");
+        world.run(2 * MINUTE);
+        assert!(world.connected_now().contains(&"20.1.0.1:1".to_owned()));
+    }
+}
+
+#[test]
+fn those_whom_the_chain_prefers_do_not_end_the_search_for_better_ones() {
+    const LABELS: &[&str] = &["quorum"];
+    let mut world = World::new(rules());
+    (1..=10).for_each(|n| assert!(world.hear(&format!("30.{n}.0.1:1"), Kind::preferred(LABELS, "quorum"))));
+    (1..=40).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), NODE)));
+    world.run(HOUR);
+    assert_eq!(world.connected_now().len(), 10);
+    let tasks = world.run(24 * HOUR);
+    let tried = tasks.iter().filter(|task| matches!(task, Task::Dial { kind: Kind::Discovered(_), .. }));
+    assert!(tried.count() >= 24, "one place in ten is on trial");
+}
+
+#[test]
+fn whom_the_chain_names_no_more_is_a_stranger_again_or_gone() {
+    const LABELS: &[&str] = &["quorum"];
+    let mut world = World::new(rules());
+    let named = |n: u8| Heard::of(neighbour(30, n, 1), Kind::preferred(LABELS, "quorum"));
+    world.book.prefer((1..=20).map(named).collect(), world.now);
+    world.run(HOUR);
+    let connected = world.connected_now();
+    assert_eq!(connected.len(), 10);
+    world.book.prefer(vec![named(100)], world.now);
+    let kinds: Vec<_> = world.book.iter().map(|(_, entry)| entry.kind.as_str()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "quorum").count(), 1);
+    assert_eq!(kinds.iter().filter(|kind| **kind == "node").count(), 10, "those with a history");
+    assert_eq!(world.connected_now(), connected, "nobody is hung up on for that");
+}
+
+#[test]
+fn a_line_that_was_cut_for_a_moment_does_not_change_who_is_connected() {
+    let mut world = World::new(Rules { max: 20, min: 5, ..rules() });
+    (1..=20).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), NODE)));
+    world.run(HOUR);
+    let before = world.connected_now();
+    assert_eq!(before.len(), 20);
+    for address in &before {
+        world.book.delivered(&at(address), None, world.now);
+    }
+    (1..=200).for_each(|n| assert!(world.hear(&format!("21.{n}.0.1:1"), NODE)));
+    for address in &before {
+        world.book.disconnected(&at(address), 1.0, world.now);
+    }
+    world.run(HOUR);
+    let after = world.connected_now();
+    let same = after.iter().filter(|address| before.contains(address)).count();
+    assert!(same >= 17, "{same} of {}", after.len());
+}
+
+#[test]
+fn an_own_node_does_not_inherit_what_a_stranger_was_left_alone_for() {
+    let mut world = World::new(rules());
+    world.hear("20.1.0.1:1", NODE);
+    world.book.unsuitable(&at("20.1.0.1:1"), world.now);
+    assert_eq!(world.dials(), [""; 0]);
+    world.hear("20.1.0.1:1", own());
+    assert_eq!(world.dials(), ["20.1.0.1:1"]);
+}
+
+#[test]
+fn one_of_another_chain_is_left_alone_for_an_hour_and_dropped_after_a_day() {
+    let mut world = World::new(rules());
+    world.hear("20.1.0.1:1", NODE);
+    let mut dials = 0;
+    for _ in 0..30 * 60 {
+        if !world.dials().is_empty() {
+            dials += 1;
+            world.connected("20.1.0.1:1");
+            world.book.unsuitable(&at("20.1.0.1:1"), world.now);
+        }
+        world.now += MINUTE;
+    }
+    assert!((24..=26).contains(&dials), "{dials}");
+    assert!(world.book.is_empty());
 }

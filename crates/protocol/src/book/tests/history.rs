@@ -128,7 +128,7 @@ fn only_a_connection_that_lasted_forgives_the_failures_before_it() {
         waits.push(due.saturating_duration_since(world.now).as_secs());
         world.now = due + upkeep::GROWTH;
     }
-    assert_eq!(waits, [30, 60, 120, 30, 60]);
+    assert_eq!(waits, [30, 60, 120, 5, 30]);
 }
 
 #[test]
