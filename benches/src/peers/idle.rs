@@ -155,7 +155,8 @@ fn write_config(directory: &Path, fixed: &[String]) -> anyhow::Result<()> {
     fs::create_dir(directory.join("chains"))?;
     fs::write(directory.join("blockcast.toml"), format!("data_dir = {data:?}\n"))?;
     let chain = format!(
-        "chain = \"litecoin\"\nnetwork = \"regtest\"\n[peers]\nmax = {PLACES}\nobservers = 0\nfixed = [{}]\n",
+        "chain = \"litecoin\"\nnetwork = \"regtest\"\n[peers]\nmax = {PLACES}\nobservers = 0\n\
+         dials_at_once = {PLACES}\ndials_per_cycle = {PLACES}\nfixed = [{}]\n",
         fixed.join(", ")
     );
     Ok(fs::write(directory.join("chains/litecoin.toml"), chain)?)
