@@ -26,6 +26,7 @@ pub(crate) struct Explanation {
     last_seen: f64,
     uptime_seconds: u64,
     services: String,
+    description: Option<String>,
     handshake_ms: Option<f64>,
     ping_ms: Option<f64>,
     delivery_ms: Option<f64>,
@@ -109,6 +110,9 @@ impl Explanation {
         let ago = |at: f64| format!("{}, {} ago", time::utc(at as u64), text::span(now - at));
         let ms = |name: &str, value: Option<f64>| value.map(|ms| format!("{name} {ms:.1} ms"));
         let mut facts = vec![("state", self.state())];
+        if let Some(description) = &self.description {
+            facts.push(("description", text::clean(description)));
+        }
         if let Some(connection) = &self.connection {
             let height = connection.height.map(|height| format!(", height {height}")).unwrap_or_default();
             facts.push(("software", format!("{}{height}", connection.user_agent.trim_matches('/'))));

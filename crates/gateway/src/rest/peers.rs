@@ -20,6 +20,8 @@ use crate::shared::Shared;
 struct BookPeer {
     #[serde(flatten)]
     entry: BookEntry,
+    /// What the configuration says of a fixed peer.
+    description: Option<String>,
     connection: Option<Connection>,
 }
 
@@ -29,6 +31,8 @@ struct Explained<'a> {
     chain: &'a str,
     #[serde(flatten)]
     explanation: Explanation,
+    /// What the configuration says of a fixed peer.
+    description: Option<String>,
     connection: Option<Connection>,
 }
 
@@ -93,7 +97,7 @@ pub(super) async fn all(
     let total = entries.len();
     let of_entry = |entry: BookEntry| {
         let connection = live.get(entry.address.as_str()).map(|peer| connection(chain, peer));
-        BookPeer { entry, connection }
+        BookPeer { description: description(chain, &entry.address), entry, connection }
     };
     let peers: Vec<_> = entries.into_iter().take(wanted.limit).map(of_entry).collect();
     let bans: Vec<_> = chain.bans().into_iter().map(|(host, until)| Ban { host, until }).collect();
@@ -122,7 +126,18 @@ pub(super) async fn one(shared: Data<Shared>, path: Path<(String, String)>) -> R
     let live = chain.relay.peers();
     let connection = live.iter().find(|peer| peer.address == explanation.address);
     let connection = connection.map(|peer| self::connection(chain, peer));
-    Ok(HttpResponse::Ok().json(Explained { chain: chain.name(), explanation, connection }))
+    Ok(HttpResponse::Ok().json(Explained {
+        chain: chain.name(),
+        description: description(chain, &explanation.address),
+        explanation,
+        connection,
+    }))
+}
+
+/// What the configuration says of a fixed peer.
+fn description(chain: &ChainHandle, address: &str) -> Option<String> {
+    let fixed = chain.config.peers.fixed.iter().find(|fixed| fixed.address.to_string() == address);
+    fixed?.description.clone()
 }
 
 /// Whether an address is not dialled for now.
