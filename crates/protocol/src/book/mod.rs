@@ -7,7 +7,7 @@
 //!
 //! # Who gets a connection
 //!
-//! Fixed peers first, then [anchors](file) of the last run, then those that the chain prefers, then strangers: of those
+//! Fixed peers first, then [anchors](mod@file) of the last run, then those that the chain prefers, then strangers: of those
 //! known to be good the best, and of the unknown one found by lot, bucket by bucket. Of a few places at the end it is
 //! the unknown who get them, on trial: after half an hour the best of them takes the place of the worst of the others if
 //! it is clearly better, and goes if it is not. Newcomers, whom nobody but strangers has named and who have not been
@@ -17,7 +17,7 @@
 //! # Security
 //!
 //! Whoever wants to surround us must get into the book, be chosen, and stay. Into the book leads a place that a keyed
-//! hash gives by neighbourhood and teller ([buckets]); chosen is one of each neighbourhood, and of one teller's at most a
+//! hash gives by neighbourhood and teller (`buckets`); chosen is one of each neighbourhood, and of one teller's at most a
 //! quarter; and who is connected and delivers is not given up for a newcomer, before that has behaved for a day. What anyone
 //! says of times, services and addresses is bounded, and believed of nobody but the operator and our own nodes.
 

@@ -21,7 +21,7 @@
 //! 2006.14186): it takes many blocks to be known, and counts little until then. `delivery` and `lead` can be less than
 //! nothing, so that one of whom nothing is known is not taken to be as bad as the worst.
 //!
-//! Which of two has a place is decided by the [merit](Entry::merit) alone, which is the score without `start`,
+//! Which of two has a place is decided by the *merit* alone, which is the score without `start`,
 //! `deliveries` and `uptime`: those who are here would otherwise be better than anybody by being here.
 
 use std::time::{Duration, Instant};
