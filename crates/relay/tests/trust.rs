@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use protocol::{
     book::{Kind, Priority},
+    delivery::Outcome,
     verdict::Judgement,
 };
-use relay::Refusal;
+use relay::{Ending, PeerNotice, Refusal};
 use support::{FakeNode, FakePeer, Manner, STRANGER, Verdict, World, chain, on, report, settled};
 use wire::{Command, InvItem, Message};
 
@@ -33,6 +34,48 @@ async fn a_strangers_header_is_not_our_chain_and_our_nodes_is() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), followed).await.expect("our node's header as the tip");
+}
+
+/// While the line is cut, our own node next to us speaks on; that must not make it the strangers' fault.
+#[tokio::test]
+async fn only_strangers_prove_that_there_is_a_network() {
+    let blocks = chain(5);
+    let own = FakePeer::start(Manner::Accept, 4).await;
+    let node = FakeNode::start("a", &blocks, Some(own.address.clone()));
+    let world = World::new(&[&node]).await;
+    world.connect(&own, Kind::Own { node: "a".into() }).await;
+    own.settle().await;
+    assert!(!world.relay.has_heard_within(Duration::from_secs(60)));
+    let stranger = FakePeer::start(Manner::Accept, 4).await;
+    world.connect(&stranger, STRANGER).await;
+    stranger.settle().await;
+    assert!(world.relay.has_heard_within(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn whose_doing_the_end_of_a_connection_was_is_known_when_a_block_was_on_its_way() {
+    let blocks = chain(5);
+    let node = FakeNode::start("a", &blocks, None);
+    for (manner, ending) in [(Manner::HangUp, Ending::Peer), (Manner::Mute, Ending::Us)] {
+        let world = World::new(&[&node]).await;
+        let fake = FakePeer::start(manner, 4).await;
+        let (peer, mut notices) = world.connect_and_listen(&fake, STRANGER).await;
+        let delivery = world.submit(&on(blocks[4].hash, 5, 1).bytes);
+        if ending == Ending::Us {
+            report(&delivery, |report| report.peers.iter().any(|peer| peer.written_ms.is_some())).await;
+            assert!(world.relay.is_delivering(), "nobody is let go meanwhile");
+            peer.close();
+        }
+        let outcome = async {
+            loop {
+                if let Some(PeerNotice::Outcome(outcome, _)) = notices.recv().await {
+                    return outcome;
+                }
+            }
+        };
+        let outcome = tokio::time::timeout(Duration::from_secs(20), outcome).await.expect("an outcome");
+        assert_eq!((outcome, peer.ending()), (Outcome::Disconnected, Some(ending)));
+    }
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ fn a_peer_is_explained_within_a_hundred_columns() {
   deliveries     38.3  10 for each block of ours that it is proven to have; half after a day
   failures      -20.1  20 off for each dial and delivery that it failed; half after a day
   early          61.1  up to 300: how early it announces blocks, compared with other peers
-  delivery        0.0  up to 100: how soon a block of ours is in its hands
+  delivery        0.0  150 off to 150: how soon a block of ours is in its hands
   latency        14.1  up to 50: handshake and pings
   uptime          7.0  up to 50: how long it was connected
   reliability     0.0  50 off to 50: how many of our dials it took

@@ -144,6 +144,32 @@ fn a_file_cut_at_any_byte_is_damaged() {
     }
 }
 
+/// Each bit of a small book's file, one after the other.
+#[test]
+fn a_file_flipped_at_any_byte_is_refused_or_gives_a_book_that_works() {
+    let mut world = World::new(rules());
+    world.hear("20.1.0.1:9333", NODE);
+    world.hear("20.2.0.1:9333", GOSSIP);
+    world.run(MINUTE);
+    let whole = written(&world);
+    let (mut read, mut refused) = (0, 0);
+    for bit in 0..8 * whole.len() {
+        let mut text = whole.clone();
+        text[bit / 8] ^= 1 << (bit % 8);
+        let Ok(file) = BookFile::parse(&text, CHAIN) else {
+            refused += 1;
+            continue;
+        };
+        read += 1;
+        let mut after = World::new(rules());
+        let restored = after.book.restore(&file, LABELS, after.now);
+        after.run(upkeep::CYCLE);
+        assert!(restored.peers + restored.left_out <= 2, "bit {bit}");
+        assert!(after.book.iter().all(|(_, entry)| entry.score(after.now) <= 1000), "bit {bit}");
+    }
+    assert!(read > 1000 && refused > 1000, "{read} {refused}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
