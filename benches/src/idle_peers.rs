@@ -35,7 +35,7 @@ const DESCRIPTORS: u64 = 2 * PEERS as u64 + 200;
 const SAMPLES: usize = 11;
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long it may take until all are connected: the book dials six a second.
+/// How long it may take until all are connected: the book dials a hundred in five seconds.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Measures in a process of its own: what other figures have left in memory is not the peers' either.
@@ -114,7 +114,8 @@ fn write_config(directory: &Path, fixed: &[String]) -> anyhow::Result<()> {
     fs::create_dir(directory.join("chains"))?;
     fs::write(directory.join("blockcast.toml"), format!("data_dir = {data:?}\n"))?;
     let chain = format!(
-        "chain = \"litecoin\"\nnetwork = \"regtest\"\n[peers]\nmax = {PEERS}\nobservers = 0\nfixed = [{}]\n",
+        "chain = \"litecoin\"\nnetwork = \"regtest\"\n[peers]\nmax = {PEERS}\nobservers = 0\ndials_at_once = 50\n\
+         dials_per_cycle = 100\nfixed = [{}]\n",
         fixed.join(", ")
     );
     Ok(fs::write(directory.join("chains/litecoin.toml"), chain)?)

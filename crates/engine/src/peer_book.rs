@@ -58,8 +58,13 @@ impl PeerBook {
     ) -> Self {
         let (guard, now) = (alive.clone().drop_guard(), Instant::now());
         // What happened while nobody looked after the book it was not told.
+        let mut book = chain.book.lock();
+        for named in live.iter().filter_map(|peer| heard(&peer.address, peer.kind.clone())) {
+            book.hear(named, now);
+        }
         let known = live.iter().filter_map(|peer| Some((peer.address.parse().ok()?, peer.is_ready())));
-        chain.book.lock().adopt(known, now);
+        book.adopt(known, now);
+        drop(book);
         Self {
             chain,
             broadcaster,
