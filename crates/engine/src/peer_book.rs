@@ -293,6 +293,8 @@ impl Handler<News> for PeerBook {
                 PeerNotice::Fault(_) => book.misbehaved(&address, now),
                 PeerNotice::Ended(ended) => {
                     drop(book);
+                    // The next connection to it is another matter.
+                    self.parting.retain(|parting| *parting != address);
                     self.ended(&peer, &address, &ended, now);
                     return self.work(now);
                 }

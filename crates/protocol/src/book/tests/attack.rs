@@ -11,6 +11,25 @@ fn gossip(world: &mut World, address: Address, teller: [u8; 2]) -> bool {
     world.book.hear(heard, world.now)
 }
 
+/// One of many addresses all over a quarter of IPv4.
+fn anywhere(n: u32) -> Address {
+    let ip = 0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x4000_0000;
+    SocketAddr::from((ip.to_be_bytes(), 1)).into()
+}
+
+/// A book of two peers that want the same place among those that were connected.
+fn rivals() -> (World, Address, Address) {
+    let mut world = World::new(Rules { max: 2, min: 2, ..rules() });
+    let first = neighbour(20, 1, 1);
+    let place = world.book.buckets.tried_place(&first);
+    let mut others = (0..255u16).flat_map(|b| (0..600).map(move |n| neighbour(21, b as u8, n)));
+    let second = others.find(|other| world.book.buckets.tried_place(other) == place).expect("there is one");
+    for address in [&first, &second] {
+        world.book.hear(Heard::of(address.clone(), NODE), world.now);
+    }
+    (world, first, second)
+}
+
 #[test]
 fn what_cannot_be_dialled_does_not_get_into_the_book() {
     let mut world = World::new(rules());
@@ -93,15 +112,7 @@ fn below_the_minimum_any_newcomer_will_do() {
 
 #[test]
 fn a_place_is_taken_from_one_that_was_connected_only_after_it_was_tried_again() {
-    let mut world = World::new(Rules { max: 2, min: 2, ..rules() });
-    // Two that want the same place.
-    let first = neighbour(20, 1, 1);
-    let place = world.book.buckets.tried_place(&first);
-    let mut others = (0..255u16).flat_map(|b| (0..600).map(move |n| neighbour(21, b as u8, n)));
-    let second = others.find(|other| world.book.buckets.tried_place(other) == place).expect("there is one");
-    for address in [&first, &second] {
-        world.book.hear(Heard::of(address.clone(), NODE), world.now);
-    }
+    let (mut world, first, second) = rivals();
     world.book.connected(&first, 1, None, world.now);
     world.book.disconnected(&first, 0.0, world.now);
     world.book.connected(&second, 1, None, world.now);
@@ -121,8 +132,7 @@ fn a_place_is_taken_from_one_that_was_connected_only_after_it_was_tried_again() 
 fn a_book_full_of_rumours_still_takes_what_our_own_node_and_dns_name() {
     let mut world = World::new(rules());
     for n in 0..200_000u32 {
-        let [a, b, c, d] = (0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x4000_0000).to_be_bytes();
-        gossip(&mut world, SocketAddr::from(([a, b, c, d], 1)).into(), [100, (n % 50) as u8]);
+        gossip(&mut world, anywhere(n), [100, (n % 50) as u8]);
     }
     let named = |world: &mut World, first: u8, source| {
         let address = |n| neighbour(first, n, 1);
@@ -146,22 +156,14 @@ fn four_minutes_of_failures_cost_nobody_its_place() {
         (0..3).for_each(|_| world.failed(&format!("20.{n}.0.1:1"), true));
     }
     for n in 0..100_000u32 {
-        let [a, b, c, d] = (0x2000_0000 + n.wrapping_mul(2_654_435_761) % 0x4000_0000).to_be_bytes();
-        gossip(&mut world, SocketAddr::from(([a, b, c, d], 1)).into(), [100, (n % 50) as u8]);
+        gossip(&mut world, anywhere(n), [100, (n % 50) as u8]);
     }
     assert!((0..100).all(|n| world.book.get(&at(&format!("20.{n}.0.1:1"))).is_some()));
 }
 
 #[test]
 fn one_that_is_being_dialled_keeps_its_place() {
-    let mut world = World::new(Rules { max: 2, min: 2, ..rules() });
-    let first = neighbour(20, 1, 1);
-    let place = world.book.buckets.tried_place(&first);
-    let mut others = (0..255u16).flat_map(|b| (0..600).map(move |n| neighbour(21, b as u8, n)));
-    let second = others.find(|other| world.book.buckets.tried_place(other) == place).expect("there is one");
-    for address in [&first, &second] {
-        world.book.hear(Heard::of(address.clone(), NODE), world.now);
-    }
+    let (mut world, first, second) = rivals();
     world.book.connected(&first, 1, None, world.now);
     world.book.disconnected(&first, 0.0, world.now);
     world.book.dial_failed(&first, true, 0.0, world.now);
