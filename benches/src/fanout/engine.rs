@@ -8,8 +8,8 @@ use chain::Chain;
 use journal::Journal;
 use protocol::book::Kind;
 use relay::{
-    Acknowledge, Delivery, Goal, Metrics, Node, PeerNotice, PeerSpec, Relay, RelaySettings, Source,
-    Submission,
+    Acknowledge, Delivery, Events, Facilities, Goal, Metrics, Node, PeerNotice, PeerSpec, Relay,
+    RelaySettings, Source, Submission,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -79,9 +79,11 @@ impl Engine {
             user_agent: "/Figures:1/".into(),
             // What is measured is the way of our own blocks.
             pass_on_tips: false,
+            confirmations: 6,
         };
         let metrics = Metrics::new().chain(name);
-        let relay = Relay::start(settings, chain, nodes, journal, metrics);
+        let facilities = Facilities { journal, ledger: None, metrics, events: Events::default() };
+        let relay = Relay::start(settings, chain, nodes, facilities);
         Ok(Self { relay, _directory: directory })
     }
 

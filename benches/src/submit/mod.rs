@@ -210,5 +210,5 @@ async fn accepted(delivery: &Delivery) -> anyhow::Result<usize> {
     ensure!(finding.is_none(), "our own block is not sound: {finding:?}");
     ensure!(delivery.acknowledgement().await.durable, "a block is not on disk");
     let report = delivery.report("dogecoin");
-    Ok(report.nodes.iter().filter(|node| node.judgement == Some("accepted")).count())
+    Ok(report.nodes.iter().filter(|node| node.judgement.as_deref() == Some("accepted")).count())
 }

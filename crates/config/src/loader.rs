@@ -92,6 +92,7 @@ fn read(
         data_dir: process.data_dir?,
         http: process.http?,
         log: process.log?,
+        ledger: process.ledger?,
         chains: chains?.into_iter().map(|chain| (chain.name.clone(), chain)).collect(),
         warnings: Vec::new(),
     })

@@ -2,12 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::address;
 use crate::problem::{Kind, Report};
 use crate::secret;
 use crate::section::{Found, Section};
-use crate::settings::{Http, Log, LogFormat, LogLevel};
+use crate::settings::{Http, Ledger, Log, LogFormat, LogLevel};
 
 /// 7903 is taken by p2pool's own status page.
 const HTTP_PORT: u16 = 7904;
@@ -17,6 +18,7 @@ pub(crate) struct Process {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) http: Option<Http>,
     pub(crate) log: Option<Log>,
+    pub(crate) ledger: Option<Ledger>,
     /// Where `http.listen` stands, to be compared with the other listeners.
     pub(crate) listener: Option<Found<SocketAddr>>,
 }
@@ -30,6 +32,7 @@ pub(crate) fn read(root: &Section<'_>, base: &Path, report: &mut Report) -> Proc
         data_dir,
         http: http(&section, listener.as_ref(), base, report),
         log: log(&root.section_or_empty("log"), report),
+        ledger: ledger(&root.section_or_empty("ledger"), report),
         listener,
     }
 }
@@ -75,4 +78,17 @@ fn log(section: &Section<'_>, report: &mut Report) -> Option<Log> {
     let level = section.text("level").map_or(Some(LogLevel::Info), |word| word.word(report));
     let format = section.text("format").map_or(Some(LogFormat::Text), |word| word.word(report));
     Some(Log { level: level?, format: format? })
+}
+
+fn ledger(section: &Section<'_>, report: &mut Report) -> Option<Ledger> {
+    const DAY: u64 = 24 * 3600;
+    const MEGABYTE: u64 = 1_000_000;
+    let keep = section.number_or("keep_days", 365, 1..=36_500, report);
+    let size = section.number_or("max_megabytes", 1000, 1..=1_000_000, report);
+    let raw = section.number_or("raw_blocks", 100, 0..=10_000, report);
+    Some(Ledger {
+        keep: Duration::from_secs(keep?.value as u64 * DAY),
+        max_bytes: size?.value as u64 * MEGABYTE,
+        raw_blocks: raw?.value,
+    })
 }

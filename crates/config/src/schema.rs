@@ -35,8 +35,18 @@ const fn key(name: &'static str, shape: Shape) -> Key {
 }
 
 /// `blockcast.toml`
-pub(crate) static PROCESS: Schema =
-    Schema(&[key("data_dir", Shape::Text), key("http", Shape::Table(&HTTP)), key("log", Shape::Table(&LOG))]);
+pub(crate) static PROCESS: Schema = Schema(&[
+    key("data_dir", Shape::Text),
+    key("http", Shape::Table(&HTTP)),
+    key("log", Shape::Table(&LOG)),
+    key("ledger", Shape::Table(&LEDGER)),
+]);
+
+static LEDGER: Schema = Schema(&[
+    key("keep_days", Shape::Integer),
+    key("max_megabytes", Shape::Integer),
+    key("raw_blocks", Shape::Integer),
+]);
 
 static HTTP: Schema = Schema(&[key("listen", Shape::Text), key("token_file", Shape::Text)]);
 
@@ -48,6 +58,7 @@ pub(crate) static CHAIN: Schema = Schema(&[
     key("network", Shape::Text),
     key("enabled", Shape::Boolean),
     key("acknowledge", Shape::Text),
+    key("confirmations", Shape::Integer),
     key("node", Shape::Tables { of: &NODE, named: true }),
     key("peers", Shape::Table(&PEERS)),
     key("front_door", Shape::Table(&FRONT_DOOR)),

@@ -21,6 +21,8 @@ pub struct Config {
     pub http: Http,
     /// What the process says about itself.
     pub log: Log,
+    /// How much history is kept.
+    pub ledger: Ledger,
     /// All chains, disabled ones too, by the stem of their file: `chains/litecoin.toml` is `litecoin`.
     pub chains: BTreeMap<String, Chain>,
     /// Allowed but doubtful settings, to be logged at the start.
@@ -50,6 +52,17 @@ pub struct Log {
     pub level: LogLevel,
     /// For people or for programs; `text` by default.
     pub format: LogFormat,
+}
+
+/// `[ledger]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// How long a block stays in it; 1 day to 100 years, a year by default.
+    pub keep: Duration,
+    /// How large its file may become, in bytes; at least 1 MB, a GB by default.
+    pub max_bytes: u64,
+    /// Of how many blocks the bytes are kept, for export and replay; 100 by default.
+    pub raw_blocks: usize,
 }
 
 /// Keys whose value is one of a few words.
@@ -190,6 +203,9 @@ pub struct Chain {
     pub name: String,
     /// Whose word a pool is answered with.
     pub acknowledge: Acknowledge,
+    /// How deep a block, or its rival, has to be in the chain for the last word on it; 1 to 1000. None: as many as there
+    /// are in a quarter of an hour.
+    pub confirmations: Option<u32>,
     /// Which rules: one of the `known_chains` given to [`load`](crate::load).
     pub chain: String,
     /// The numbers of a relative of that chain, if this is one.

@@ -6,13 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use actix::Actor;
 use futures_util::future::join_all;
 use journal::{Journal, Recovery};
-use relay::{Acknowledge, ChainMetrics, Metrics, Node, Relay, RelaySettings, Report};
+use ledger::Ledger;
+use parking_lot::Mutex;
+use relay::{Acknowledge, Events, Facilities, Metrics, Node, Relay, RelaySettings, Report};
 use rpc::{Auth, Client, Endpoint, Timeouts, UrlError};
 use secrecy::ExposeSecret;
 
@@ -53,6 +55,10 @@ struct Shared {
     chains: Vec<Arc<ChainHandle>>,
     metrics: Metrics,
     journal: Journal,
+    ledger: Ledger,
+    events: Events,
+    /// The failures of journal and ledger that metrics have.
+    failures: Mutex<[Option<String>; 2]>,
     started: Instant,
     draining: AtomicBool,
 }
@@ -71,17 +77,38 @@ impl Engine {
             tracing::error!(?damage, "the journal was damaged; what could not be read was set aside");
         }
         let metrics = Metrics::new();
+        let events = Events::default();
+        let ledger = Ledger::open(ledger::Settings {
+            path: config.data_dir.join("ledger.sqlite"),
+            keep: config.ledger.keep,
+            max_bytes: config.ledger.max_bytes,
+            raw_blocks: config.ledger.raw_blocks,
+        });
         let chains = config
             .enabled_chains()
             .map(|chain| {
-                let relay = relay(chain, journal.clone(), metrics.chain(&chain.name))?;
+                let facilities = Facilities {
+                    journal: journal.clone(),
+                    ledger: Some(ledger.clone()),
+                    metrics: metrics.chain(&chain.name),
+                    events: events.clone(),
+                };
+                let relay = relay(chain, facilities)?;
                 let handle = ChainHandle::new(chain.clone(), relay, &config.data_dir);
                 Ok(Arc::new(handle.map_err(|error| StartError::Atlas(chain.name.clone(), error))?))
             })
             .collect::<Result<Vec<_>, StartError>>()?;
         let started = Instant::now();
-        let engine =
-            Self(Arc::new(Shared { chains, metrics, journal, started, draining: AtomicBool::new(false) }));
+        let engine = Self(Arc::new(Shared {
+            chains,
+            metrics,
+            journal,
+            ledger,
+            events,
+            failures: Mutex::default(),
+            started,
+            draining: AtomicBool::new(false),
+        }));
         engine.replay(recovery);
         Supervisor::new(engine.0.chains.clone()).start();
         Ok(engine)
@@ -124,7 +151,41 @@ impl Engine {
         let health = self.journal();
         self.0.metrics.journal_durable.set(health.durable.into());
         self.0.metrics.journal_open_blocks.set(health.open_blocks as i64);
+        let ledger = self.ledger();
+        self.0.metrics.ledger_available.set(ledger.available.into());
+        self.0.metrics.ledger_pending.set(ledger.pending as i64);
+        self.0.metrics.ledger_dropped.set(i64::try_from(ledger.dropped).unwrap_or(i64::MAX));
+        let journal =
+            health.last_error.map(|fault| ("journal", fault.kind().to_owned(), fault.to_string(), None));
+        let ledger = ledger
+            .last_error
+            .map(|fault| ("ledger", fault.kind.to_string(), fault.message, Some(fault.unix_ms)));
+        let mut failures = self.0.failures.lock();
+        for (seen, failure) in failures.iter_mut().zip([journal, ledger]) {
+            let Some((part, kind, message, at)) = failure else { continue };
+            let message = format!("{message} {at:?}");
+            if seen.as_ref() != Some(&message) {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+                self.0.metrics.last_error(part, &kind, at.map_or(now, |ms| ms / 1000));
+                *seen = Some(message);
+            }
+        }
         &self.0.metrics
+    }
+
+    /// History.
+    pub fn history(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// The ledger's state.
+    pub fn ledger(&self) -> ledger::Health {
+        self.0.ledger.health()
+    }
+
+    /// Where to hear what happens.
+    pub fn events(&self) -> &Events {
+        &self.0.events
     }
 
     /// The journal's state.
@@ -174,6 +235,10 @@ impl Engine {
             tracing::error!(%error, "saving the peer books crashed");
         }
         join_all(self.chains().iter().map(|chain| chain.relay.shut_down(limit))).await;
+        let ledger = self.0.ledger.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || ledger.shutdown()).await {
+            tracing::error!(%error, "the ledger did not shut down cleanly");
+        }
         let journal = self.0.journal.clone();
         // Joining the journal's thread blocks until its last sync.
         if let Err(error) = tokio::task::spawn_blocking(move || journal.shutdown()).await {
@@ -182,13 +247,11 @@ impl Engine {
     }
 }
 
-pub(crate) fn relay(
-    chain: &config::Chain,
-    journal: Journal,
-    metrics: ChainMetrics,
-) -> Result<Arc<Relay>, StartError> {
+pub(crate) fn relay(chain: &config::Chain, facilities: Facilities) -> Result<Arc<Relay>, StartError> {
     let nodes = chain.nodes.iter().map(node).collect::<Result<_, _>>()?;
+    let rules = rules::of(chain)?;
     let settings = RelaySettings {
+        confirmations: chain.confirmations.unwrap_or_else(|| depth_of(rules.params().block_spacing)),
         name: chain.name.clone(),
         acknowledge: match chain.acknowledge {
             config::Acknowledge::First => Acknowledge::First,
@@ -202,8 +265,13 @@ pub(crate) fn relay(
         user_agent: format!("/Blockcast:{}/", env!("CARGO_PKG_VERSION")),
         pass_on_tips: chain.peers.pass_on_tips,
     };
-    let rules = rules::of(chain)?;
-    Ok(Relay::start(settings, rules, nodes, journal, metrics))
+    Ok(Relay::start(settings, rules, nodes, facilities))
+}
+
+/// How many blocks come in a quarter of an hour, which is the depth that exchanges and pools ask for on these chains; on
+/// test networks, where blocks come as fast as anybody likes, no more than is usual.
+fn depth_of(spacing: u32) -> u32 {
+    (900 / spacing.max(1)).clamp(6, 30)
 }
 
 fn proxy(proxy: &config::Proxy) -> net::Proxy {

@@ -9,11 +9,14 @@
 //! | [`session`] | What do we say to this peer, and what does it tell us? |
 //! | [`headers`] | Which chain is the best, and does that peer have this block's parent? |
 //! | [`delivery`] | What became of a block at each peer, and how do we know? |
+//! | [`fate`] | Where does the chain have our block, and is that its last word? |
+//! | [`diagnosis`] | Why is it not there? |
 //! | [`finality`] | What is final, who says so, and what follows for our blocks? |
 //! | [`issuers`] | Which node issued this work, and so can take it back? |
 //! | [`verdict`] | What does a node's answer to `submitblock` mean, and what is the pool told? |
 //! | [`dedup`] | Have we seen this block before, perhaps in other bytes? |
 //! | [`announcements`] | Who brings us new blocks, and how early? |
+//! | [`sightings`] | When was a block of others first heard of, and from whom? |
 //! | [`tips`] | Which blocks of others may be passed on? |
 //! | [`book`] | Which peers are there, how good are they, and whom do we dial next? |
 //!
@@ -27,10 +30,13 @@ pub mod announcements;
 pub mod book;
 pub mod dedup;
 pub mod delivery;
+pub mod diagnosis;
+pub mod fate;
 pub mod finality;
 pub mod headers;
 pub mod issuers;
 pub mod session;
+pub mod sightings;
 pub mod tips;
 pub mod verdict;
 

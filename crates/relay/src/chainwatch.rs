@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Instant};
 
 use chain::{Finding, Target, Work, unhex};
 use protocol::{
+    fate::Weight,
     finality::Standing,
     headers::{DEPTH, HeaderView, Inserted},
     session::Via,
@@ -69,6 +70,21 @@ struct ChainInfo {
     headers: u32,
     #[serde(default, rename = "initialblockdownload")]
     initial_download: bool,
+    /// All the work of the active chain, in hex.
+    #[serde(default)]
+    chainwork: String,
+}
+
+impl ChainInfo {
+    fn weight(&self) -> Weight {
+        let mut work = [0; 32];
+        // A node that does not tell its work is weighed by its height.
+        let told = unhex(&self.chainwork).unwrap_or_default();
+        if let Some(start) = work.len().checked_sub(told.len()) {
+            work[start..].copy_from_slice(&told);
+        }
+        Weight { work, height: self.blocks }
+    }
 }
 
 /// What `getblockheader` says that matters here.
@@ -111,8 +127,10 @@ impl Relay {
         // Of a node that is asked for the first time it is not known whether its tip is new.
         let followed = node.status().tip.is_some();
         let before = self.tip().map(|(_, height)| height);
-        let moved = node.answered(NodeTip { hash, height: info.blocks });
+        let tip = NodeTip { hash, height: info.blocks };
+        let moved = node.answered(tip);
         if moved {
+            self.sightings.lock().at_node(node.name(), hash, Instant::now());
             tracing::info!(chain = self.name(), node = node.name(), height = info.blocks, tip = %hash, "new tip");
             self.hint_at_lock();
         }
@@ -124,6 +142,7 @@ impl Relay {
         if let Some(before) = before.filter(|_| moved && followed) {
             self.tip_in_view(hash, info.blocks.saturating_sub(before) as usize, true);
         }
+        self.ask_where(node, tip, info.weight()).await;
         Ok(())
     }
 
@@ -158,7 +177,9 @@ impl Relay {
             return self.load_headers(node, height).await;
         }
         let mut headers = self.headers.lock();
+        let now = Instant::now();
         for (hash, header) in missing.into_iter().rev() {
+            self.sightings.lock().at_node(node.name(), hash, now);
             self.admit(&mut headers, hash, header);
         }
         Ok(())

@@ -1,7 +1,10 @@
 //! One block's delivery: the handle that everyone who cares about it shares.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -22,12 +25,18 @@ use crate::{Node, Source, Submission};
 /// How long a pool is kept waiting for the journal and a verdict. Pools give up after 5 s (pools.md §2).
 pub(crate) const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(4);
 
+/// How many of those who handed a block in are remembered.
+const SUBMISSIONS: usize = 64;
+
 /// A block on its way. Shared by all who submitted it, and by the tasks that carry it.
 #[derive(Debug)]
 pub struct Delivery {
     block: BlockHash,
     /// What the submitted bytes are known by.
     pub(crate) digest: Arc<Digest>,
+    /// The submitted bytes, until nothing more happens to them.
+    submitted: Mutex<Option<Bytes>>,
+    form: OnceLock<String>,
     pub(crate) source: Source,
     pub(crate) received_at: Instant,
     pub(crate) received_wall: SystemTime,
@@ -44,6 +53,8 @@ pub struct Delivery {
     parent_plan: Mutex<Option<Arc<Plan>>>,
     /// Counts changes, for those who wait for one.
     changes: watch::Sender<u64>,
+    /// How many of them have been written down.
+    written: AtomicU64,
 }
 
 /// Everything that becomes known.
@@ -73,6 +84,8 @@ pub(crate) struct State {
     pub(crate) claimed: Option<Duration>,
     /// How often the block was handed in again while this delivery was known.
     pub(crate) repeats: u64,
+    /// Who handed it in: the first [`SUBMISSIONS`] of them.
+    pub(crate) submissions: Vec<Submitted>,
     /// How many crashes of the chain this delivery has lived through while it was running.
     pub(crate) crashes: u32,
     /// Another delivery of the same block, in other bytes, that takes care of the peers.
@@ -83,8 +96,40 @@ pub(crate) struct State {
     pub(crate) summed_up: bool,
     /// Whether nothing more happens to it.
     pub(crate) retired: bool,
+    /// Whether a rival is so deep in its place that it is not sent again.
+    pub(crate) given_up: bool,
+    /// How often it was sent again, long after it came.
+    pub(crate) replays: Replays,
+    /// Whether the ledger has it, or is known not to work.
+    pub(crate) recorded: bool,
     /// Whether a later delivery of the same bytes has taken its place, and with it the journal's record.
     pub(crate) replaced: bool,
+}
+
+/// Somebody handed the block in.
+#[derive(Debug, Clone)]
+pub(crate) struct Submitted {
+    pub(crate) source: Source,
+    pub(crate) submitter: Option<String>,
+    pub(crate) at: Instant,
+    /// When the caller was answered, and with what.
+    pub(crate) answered: Option<(Instant, String)>,
+}
+
+impl Submitted {
+    fn of(submission: &Submission) -> Self {
+        let Submission { source, submitter, received_at, .. } = submission;
+        Self { source: *source, submitter: submitter.clone(), at: *received_at, answered: None }
+    }
+}
+
+/// How often a block was sent again, long after it came, because no node had it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replays {
+    pub(crate) done: u32,
+    /// How many of them have been told.
+    pub(crate) told: u32,
+    pub(crate) next: Option<Instant>,
 }
 
 /// Whether the block is on disk.
@@ -203,16 +248,22 @@ impl Delivery {
             fate: None,
             claimed: None,
             repeats: 0,
+            submissions: vec![Submitted::of(submission)],
             crashes: 0,
             peers_by: None,
             held_against_parent: false,
             summed_up: false,
             retired: false,
+            given_up: false,
+            replays: Replays::default(),
+            recorded: false,
             replaced: false,
         };
         Self {
             block,
             digest: Arc::new(Digest::of(submission.bytes.clone())),
+            submitted: Mutex::new(Some(submission.bytes.clone())),
+            form: OnceLock::new(),
             source: submission.source,
             received_at: submission.received_at,
             received_wall: SystemTime::now(),
@@ -223,7 +274,8 @@ impl Delivery {
             state: Mutex::new(state),
             plan: Mutex::default(),
             parent_plan: Mutex::default(),
-            changes: watch::Sender::new(0),
+            changes: watch::Sender::new(1),
+            written: AtomicU64::new(0),
         }
     }
 
@@ -256,6 +308,7 @@ impl Delivery {
     pub(crate) fn retire(&self) {
         *self.plan.lock() = None;
         *self.parent_plan.lock() = None;
+        *self.submitted.lock() = None;
         self.update(|state| {
             state.block = None;
             state.retired = true;
@@ -264,12 +317,32 @@ impl Delivery {
 
     /// The block was handed in again while it is on its way: nodes that have not said their last word are asked again
     /// at once, and what they said before is no answer to the new caller.
-    pub(crate) fn repeat(&self) {
+    pub(crate) fn repeat(&self, submission: &Submission) {
         self.update(|state| {
             state.repeats += 1;
+            if state.submissions.len() < SUBMISSIONS {
+                state.submissions.push(Submitted::of(submission));
+            }
             let open = |node: &&mut NodeVerdict| node.judgement.as_ref().is_some_and(|last| !last.is_final());
             state.nodes.iter_mut().filter(open).for_each(|node| node.judgement = None);
         });
+    }
+
+    /// The caller who handed the block in at `received_at` has been told this.
+    pub fn answered(&self, received_at: Instant, words: impl Into<String>) {
+        let now = Instant::now();
+        self.update(|state| {
+            let open =
+                |submitted: &&mut Submitted| submitted.at == received_at && submitted.answered.is_none();
+            if let Some(submitted) = state.submissions.iter_mut().find(open) {
+                submitted.answered = Some((now, words.into()));
+            }
+        });
+    }
+
+    /// What the submitted bytes are known by in the history: their double SHA-256, in hex.
+    pub(crate) fn form(&self) -> &str {
+        self.form.get_or_init(|| faster_hex::hex_string(self.digest.get()))
     }
 
     /// How often the block was handed in again so far.
@@ -296,6 +369,28 @@ impl Delivery {
         let result = change(&mut self.state.lock());
         self.changes.send_modify(|count| *count += 1);
         result
+    }
+
+    /// Changes what is nobody's news, and still wakes whoever waits for it.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+        self.changes.send_modify(|_| {});
+    }
+
+    /// The number of the latest change, if it has not been [seen](Self::seen).
+    pub(crate) fn unseen_change(&self) -> Option<u64> {
+        let latest = *self.changes.borrow();
+        (latest != self.written.load(Relaxed)).then_some(latest)
+    }
+
+    /// Everything up to this change has been seen.
+    pub(crate) fn seen(&self, change: u64) {
+        self.written.store(change, Relaxed);
+    }
+
+    /// The submitted bytes, while something may still happen to them.
+    pub(crate) fn submitted(&self) -> Option<Bytes> {
+        self.submitted.lock().clone()
     }
 
     /// Waits until something about the state holds, which may include the state of the delivery that takes care of the
@@ -409,10 +504,10 @@ impl State {
     }
 
     /// Whether the journal may let go of the block: a node has it, or none will ever take it, or it is in the chain for
-    /// good. That it is dead, by the word of one node, is no reason to keep it from another that has not answered.
+    /// good, or a rival is in its place and deep. That it is dead, by the word of one node, is no reason to keep it from another that has not answered.
     /// Without nodes, a peer's proof stands for a node's.
     pub(crate) fn is_done(&self) -> bool {
-        if matches!(self.fate, Some(Fate::Final { .. })) {
+        if self.given_up || matches!(self.fate, Some(Fate::Final { .. })) {
             return true;
         }
         let has = |node: &NodeVerdict| {

@@ -11,6 +11,7 @@ use protocol::{
     book::Kind,
     delivery::{Outcome, WithheldReason},
 };
+use serde_json::json;
 use wire::{BlockHash, Command, GetHeaders, Message};
 
 use crate::{Delivery, Peer, PeerNotice, Relay};
@@ -358,6 +359,10 @@ impl Relay {
         let Some(outcome) = outcome else { return };
         let after = delivery.since_received();
         tracing::debug!(chain = self.name(), peer = peer.name(), block = %delivery.block(), %outcome, ?after, "outcome");
+        self.events.tell(self.name(), "peer", || {
+            let (block, ms) = (delivery.block().to_string(), after.as_secs_f64() * 1e3);
+            json!({ "block": block, "peer": peer.name(), "outcome": outcome.kind(), "detail": outcome.detail(), "ms": ms })
+        });
         if outcome.is_success() {
             self.learn(peer, delivery.block());
             self.metrics.delivery_stage(outcome.kind(), after);

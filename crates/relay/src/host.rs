@@ -114,6 +114,7 @@ impl Relay {
         self.peers.remove(peer.id);
         self.locks.lock().forget(peer.id);
         self.others.forget(peer.id);
+        self.sightings.lock().forget(peer.id);
         for delivery in self.live() {
             let outcome = delivery.update(|state| state.tracker.disconnected(peer.id, now));
             self.settled(&delivery, peer, outcome);

@@ -31,8 +31,11 @@
 mod aux;
 mod chainwatch;
 mod delivery;
+mod events;
 mod fanout;
 mod finality;
+mod follow;
+mod followed;
 mod host;
 mod memo;
 mod metrics;
@@ -49,10 +52,12 @@ mod upkeep;
 
 pub use aux::{AuxAnswer, AuxDelivery};
 pub use delivery::{Acknowledge, Acknowledgement, Delivery, Goal};
+pub use events::{Event, Events};
 pub use finality::answer_of;
+pub use ledger::{EchoReport, FinalityReport, MergedReport, NodeReport, PeerReport, Report, Source};
 pub use metrics::{ChainMetrics, Metrics};
 pub use node::{Node, NodeHealth, NodeStatus, NodeTip};
 pub use peers::{Ended, Ending, Peer, PeerInfo, PeerNotice, PeerSpec, Refusal};
-pub use relay::{Relay, RelaySettings};
-pub use report::{EchoReport, FinalityReport, MergedReport, NodeReport, PeerReport, Report};
-pub use submission::{Source, Submission, Trust};
+pub use relay::{Facilities, Relay, RelaySettings};
+pub use report::told;
+pub use submission::{Submission, Trust};

@@ -45,7 +45,8 @@ impl Relay {
     /// who issued which work is known again. What a newer version wrote stays where it is.
     pub fn replay(self: &Arc<Self>, entry: Entry) {
         if entry.meta.is_empty() {
-            let delivery = self.submit(Submission::own(Source::Replay, entry.block));
+            let submission = Submission { on_disk: true, ..Submission::own(Source::Replay, entry.block) };
+            let delivery = self.submit(submission);
             let (chain, block) = (self.name(), delivery.block());
             return tracing::warn!(chain, %block, "block from the journal is sent again");
         }

@@ -13,6 +13,17 @@ pub struct Metrics {
     registry: Registry,
     block_delivery_seconds: HistogramVec,
     blocks_total: IntCounterVec,
+    block_judgements_total: IntCounterVec,
+    final_word_changes_total: IntCounterVec,
+    open_blocks: IntGaugeVec,
+    journal_append_seconds: HistogramVec,
+    /// Whether history is being written down: 1 or 0.
+    pub ledger_available: IntGauge,
+    /// Writes that wait for the ledger.
+    pub ledger_pending: IntGauge,
+    /// Writes that the ledger will never have.
+    pub ledger_dropped: IntGauge,
+    last_error_timestamp_seconds: IntGaugeVec,
     peer_deliveries_total: IntCounterVec,
     peer_delivery_success_ratio: GaugeVec,
     rpc_submissions_total: IntCounterVec,
@@ -66,8 +77,37 @@ impl Metrics {
             ),
             blocks_total: of.counter(
                 "blocks_total",
-                "Blocks handed in, by door and by what became of them at our nodes.",
+                "Blocks whose last word the chain has spoken: confirmed, orphaned, rejected, chainlocked; by door.",
                 &["chain", "source", "final"],
+            ),
+            block_judgements_total: of.counter(
+                "block_judgements_total",
+                "Blocks handed in, by door and by what our nodes made of them.",
+                &["chain", "source", "result"],
+            ),
+            final_word_changes_total: of.counter(
+                "final_word_changes_total",
+                "Last words that the chain took back: reorganisations deeper than the confirmations asked for.",
+                &["chain", "from", "to"],
+            ),
+            open_blocks: of.gauge(
+                "open_blocks",
+                "Blocks whose last word the chain has not spoken yet.",
+                &["chain"],
+            ),
+            journal_append_seconds: of.histogram(
+                "journal_append_seconds",
+                "From handing a block to the journal until it is on disk.",
+                &["chain"],
+                delivery.clone(),
+            ),
+            ledger_available: of.plain("ledger_available", "Whether history is being written down: 1 or 0."),
+            ledger_pending: of.plain("ledger_pending", "Writes that wait for the ledger."),
+            ledger_dropped: of.plain("ledger_dropped", "Writes that the ledger will never have, since start."),
+            last_error_timestamp_seconds: of.gauge(
+                "last_error_timestamp_seconds",
+                "When journal or ledger last failed, Unix seconds, by kind.",
+                &["part", "kind"],
             ),
             peer_deliveries_total: of.counter(
                 "peer_deliveries_total",
@@ -186,6 +226,12 @@ impl Metrics {
         &self.registry
     }
 
+    /// When journal or ledger last failed.
+    pub fn last_error(&self, part: &str, kind: &str, unix_seconds: u64) {
+        let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+        self.last_error_timestamp_seconds.with_label_values(&[part, kind]).set(seconds);
+    }
+
     /// The metrics of one chain.
     pub fn chain(&self, chain: &str) -> ChainMetrics {
         ChainMetrics { all: self.clone(), chain: chain.into() }
@@ -265,8 +311,12 @@ macro_rules! timings {
 
 impl ChainMetrics {
     counters! {
-        /// A block has been judged.
+        /// The chain has spoken its last word on a block.
         block => blocks_total [source, final_];
+        /// The nodes have judged a block.
+        block_judged => block_judgements_total [source, result];
+        /// The chain has taken its last word back.
+        final_word_changed => final_word_changes_total [from, to];
         /// A peer's delivery has an outcome.
         peer_delivery => peer_deliveries_total [outcome];
         /// A node's answer has been judged.
@@ -308,6 +358,8 @@ impl ChainMetrics {
         node_up => node_up [node];
         /// The height up to which blocks are final, by a node's word.
         node_final_height => node_final_height [node];
+        /// Blocks without a last word.
+        open_blocks => open_blocks [];
         /// Blocks on their way.
         open_deliveries => open_deliveries [];
     }
@@ -315,6 +367,8 @@ impl ChainMetrics {
     timings! {
         /// A stage of a delivery to a peer.
         delivery_stage => block_delivery_seconds [stage];
+        /// A block is on disk.
+        journal_append => journal_append_seconds [];
         /// A node's judgement.
         rpc_submit => rpc_submit_seconds [node];
         /// The chain's last word on a block.
@@ -347,7 +401,7 @@ mod tests {
     fn every_metric_registers_once_and_under_the_prefix() {
         let metrics = Metrics::new();
         let chain = metrics.chain("litecoin");
-        chain.block("rest", "accepted");
+        chain.block("rest", "confirmed");
         chain.sent(5);
         let families = metrics.registry().gather();
         assert!(families.iter().all(|family| family.name().starts_with("blockcast_")));

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use wire::BlockHash;
 
-use crate::{Delivery, Node, Relay};
+use crate::{Delivery, Node, Relay, delivery::State};
 
 /// How long one round of submitting may retry a node that refuses connections, warms up or is overloaded.
 const ROUND: Duration = Duration::from_secs(4);
@@ -21,15 +21,22 @@ const ROUND: Duration = Duration::from_secs(4);
 /// The wait between rounds: from the first to the second value, doubling.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// How long a node is asked again that did not answer, or lacked the parent. Beyond that the journal holds the block
-/// until the next start, if no other node has it.
+/// How long a node is asked again, every few seconds, that did not answer or lacked the parent. Beyond that it is only if
+/// no other node has the block.
 const PERSIST: Duration = Duration::from_secs(30 * 60);
+
+/// The wait between replays, which are what follows as long as no node has the block: from the first to the second
+/// value, doubling.
+const REPLAY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(30 * 60));
+
+/// For how long a block is sent again at all.
+pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How many crashes of one submit are borne.
 const CRASHES: usize = 3;
 
 /// JSON-RPC's code for "no such block" in `getblockheader`.
-const NOT_FOUND: i64 = -5;
+pub(crate) const NOT_FOUND: i64 = -5;
 
 impl Relay {
     /// Gives a block to one node. Should that crash, the delivery says so, and begins again.
@@ -52,7 +59,12 @@ impl Relay {
 
     /// Stays with a node until its judgement of a block is final.
     async fn stay_with(&self, node: &Node, delivery: &Arc<Delivery>, request: &SubmitRequest) {
-        let mut patience = Patience { give_up: Instant::now() + PERSIST, pause: PAUSE.0, repeats: 0 };
+        let mut patience = Patience {
+            give_up: Instant::now() + PERSIST,
+            end: Instant::now() + LONGEST,
+            pause: PAUSE.0,
+            repeats: 0,
+        };
         loop {
             patience.repeats = delivery.repeats();
             let answer = self.submit_once(node, delivery, request).await;
@@ -144,6 +156,10 @@ impl Relay {
         self.metrics.rpc_submission(node.name(), judgement.kind());
         self.metrics.rpc_submit(node.name(), after);
         let (chain, node, block) = (self.name(), node.name(), delivery.block());
+        self.events.tell(chain, "verdict", || {
+            let ms = after.as_secs_f64() * 1e3;
+            json!({ "block": block.to_string(), "node": node, "judgement": judgement.kind(), "ms": ms })
+        });
         match judgement {
             Judgement::Accepted => tracing::info!(chain, node, %block, ?after, "node has the block"),
             Judgement::Inconclusive => {
@@ -173,8 +189,10 @@ impl Relay {
 
     /// Closes the journal's record once a node has the block, or every node has refused it for good. (Without nodes, a
     /// peer's proof stands for a node's.)
+    /// Not before the ledger has it, or is known not to work.
     pub(crate) fn close_if_done(&self, delivery: &Delivery) {
-        if delivery.read(|state| !state.replaced && state.is_done()) {
+        let written = self.ledger.is_none() || delivery.read(|state| state.recorded);
+        if written && delivery.read(|state| !state.replaced && state.is_done()) {
             self.journal.close(self.journal_key(delivery));
         }
     }
@@ -182,7 +200,9 @@ impl Relay {
 
 /// How long to stay with a node, and how often to ask it.
 struct Patience {
+    /// Until then it is asked whatever others say.
     give_up: Instant,
+    end: Instant,
     pause: Duration,
     /// How often the block had been handed in again when the node was last asked.
     repeats: u64,
@@ -192,13 +212,29 @@ impl Patience {
     /// Waits a little longer each time, or until the node is back or the block is handed in again; `false` once it is
     /// over.
     async fn wait(&mut self, node: &Node, delivery: &Delivery) -> bool {
-        if Instant::now() >= self.give_up {
+        let now = Instant::now();
+        let settled = |state: &State| state.given_up || state.retired || state.is_done();
+        let is_replay = now >= self.give_up;
+        if now >= self.end || delivery.read(|state| state.given_up || (is_replay && settled(state))) {
             return false;
         }
+        if is_replay {
+            self.pause = self.pause.max(REPLAY.0 / 2);
+            let pause = (self.pause * 2).min(REPLAY.1);
+            delivery.update(|state| state.replays.next = Some((now + pause).into_std()));
+        }
+        let longest = if is_replay { REPLAY.1 } else { PAUSE.1 };
         tokio::select! {
-            () = sleep(self.pause) => self.pause = (self.pause * 2).min(PAUSE.1),
+            () = sleep(self.pause) => self.pause = (self.pause * 2).min(longest),
             () = delivery.repeated(self.repeats) => self.pause = PAUSE.0,
             () = node.is_back() => self.pause = PAUSE.0,
+            () = delivery.until(|state| state.given_up || (is_replay && settled(state))) => return false,
+        }
+        if is_replay {
+            delivery.update(|state| {
+                state.replays.done += 1;
+                state.replays.next = None;
+            });
         }
         true
     }
@@ -213,9 +249,14 @@ struct Header {
 
 /// An entry of `getchaintips`.
 #[derive(Deserialize)]
-struct ChainTip {
-    hash: String,
-    status: String,
+pub(crate) struct ChainTip {
+    pub(crate) hash: String,
+    pub(crate) status: String,
+}
+
+/// Every tip that a node knows, of the active chain and of branches.
+pub(crate) async fn tips_of(node: &Node) -> Result<Vec<ChainTip>, RpcError> {
+    node.client().call("getchaintips", json!([])).await
 }
 
 /// Asks a node where it has a block. One that is not in the active chain may be on a side branch, but also be invalid,
@@ -228,7 +269,7 @@ pub(crate) async fn position(node: &Node, block: BlockHash) -> Result<Position, 
         Err(RpcError::Rpc { code: NOT_FOUND, .. }) => return Ok(Position::Unknown),
         Err(error) => return Err(error),
     }
-    let tips: Vec<ChainTip> = node.client().call("getchaintips", json!([])).await?;
+    let tips = tips_of(node).await?;
     Ok(match tips.iter().find(|tip| tip.hash == block).map(|tip| tip.status.as_str()) {
         Some("headers-only") => Position::Unknown,
         // What a final block forbids is as dead as what breaks a rule.

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use chain::{Chain, Finding, IndexedBlock, Inspection};
 use journal::{Entry, Journal, Key, NotDurable};
+use ledger::Ledger;
 use parking_lot::Mutex;
 use protocol::{
     book::Source as PeerSource,
@@ -17,8 +18,10 @@ use protocol::{
     finality::Locks,
     headers::HeaderView,
     issuers::Issuers,
+    sightings::Sightings,
 };
 use rpc::SubmitRequest;
+use serde_json::json;
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
@@ -27,9 +30,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wire::{BlockHash, Header, sha256d};
 
 use crate::{
-    Acknowledge, AuxDelivery, ChainMetrics, Delivery, Node, Source, Submission,
+    Acknowledge, AuxDelivery, ChainMetrics, Delivery, Events, Node, Submission,
     aux::REMEMBERED_WORK,
     delivery::{JournalState, State},
+    follow::FollowedBlocks,
     peers::{LastHeard, PeerTable},
     proxy::ProxyState,
     shelf::Shelved,
@@ -66,6 +70,21 @@ pub struct RelaySettings {
     pub user_agent: String,
     /// Whether peers are told of new blocks of others.
     pub pass_on_tips: bool,
+    /// How deep a block, or its rival, has to be in the active chain for the chain's last word; 1 is the tip.
+    pub confirmations: u32,
+}
+
+/// What all chains of a process share, or have a part of.
+#[derive(Debug, Clone)]
+pub struct Facilities {
+    /// Where open blocks are kept.
+    pub journal: Journal,
+    /// Where history is kept, if it is.
+    pub ledger: Option<Ledger>,
+    /// What is counted of this chain.
+    pub metrics: ChainMetrics,
+    /// Who is told what happens.
+    pub events: Events,
 }
 
 /// The relay of one chain. Cheap to share; see the crate's front page.
@@ -75,7 +94,9 @@ pub struct Relay {
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) nodes: Vec<Arc<Node>>,
     pub(crate) journal: Journal,
+    pub(crate) ledger: Option<Ledger>,
     pub(crate) metrics: ChainMetrics,
+    pub(crate) events: Events,
     pub(crate) peers: PeerTable,
     pub(crate) heard: LastHeard,
     pub(crate) headers: Mutex<HeaderView>,
@@ -85,6 +106,10 @@ pub struct Relay {
     pub(crate) shelf: Mutex<Shelved>,
     /// Blocks that are not ours.
     pub(crate) others: Others,
+    /// When they were heard of.
+    pub(crate) sightings: Mutex<Sightings>,
+    /// Our blocks whose fate is not settled for good.
+    pub(crate) followed: FollowedBlocks,
     pub(crate) locks: Mutex<Locks>,
     /// Counts the reasons to ask our nodes for a new lock, for those who do.
     pub(crate) lock_hints: watch::Sender<u64>,
@@ -104,9 +129,9 @@ impl Relay {
         settings: RelaySettings,
         chain: Arc<dyn Chain>,
         nodes: Vec<Arc<Node>>,
-        journal: Journal,
-        metrics: ChainMetrics,
+        facilities: Facilities,
     ) -> Arc<Self> {
+        let Facilities { journal, ledger, metrics, events } = facilities;
         let relay = Arc::new(Self {
             peers: PeerTable::new(settings.observers),
             heard: LastHeard::default(),
@@ -114,12 +139,16 @@ impl Relay {
             chain,
             nodes,
             journal,
+            ledger,
             metrics,
+            events,
             headers: Mutex::new(HeaderView::new()),
             recent: Mutex::new(Recent::new(REMEMBERED)),
             live: Mutex::default(),
             shelf: Mutex::new(Shelved::of(SHELF)),
             others: Others::new(Instant::now()),
+            sightings: Mutex::default(),
+            followed: Mutex::default(),
             locks: Mutex::default(),
             issuers: Mutex::new(Issuers::new(REMEMBERED_WORK)),
             solutions: Mutex::default(),
@@ -130,6 +159,7 @@ impl Relay {
             stop: CancellationToken::new(),
         });
         relay.spawn(relay.clone().upkeep());
+        relay.spawn(relay.clone().resume());
         relay
     }
 
@@ -211,7 +241,7 @@ impl Relay {
             self.chain.finality().map(|finality| finality.word()),
             rand::random(),
         ));
-        if let Some(known) = self.join(&delivery) {
+        if let Some(known) = self.join(&delivery, &submission) {
             if known.read(|state| matches!(state.journal, JournalState::NotDurable { .. })) {
                 self.write_to_journal(&known, &submission);
             }
@@ -222,6 +252,10 @@ impl Relay {
         self.submit_to_nodes(&delivery, &submission);
         self.inspect(&delivery, submission.bytes.clone());
         self.write_to_journal(&delivery, &submission);
+        self.events.tell(self.name(), "block", || {
+            let (size, source) = (submission.bytes.len(), submission.source.as_str());
+            json!({ "block": block.to_string(), "size": size, "source": source })
+        });
         tracing::info!(
             chain = self.name(),
             %block,
@@ -234,7 +268,7 @@ impl Relay {
 
     /// The delivery that a submission joins: a running one of the same bytes. One that has ended, or that the nodes have
     /// refused, makes way: the nodes are asked anew, for what they said then may not hold any more.
-    fn join(&self, delivery: &Arc<Delivery>) -> Option<Arc<Delivery>> {
+    fn join(&self, delivery: &Arc<Delivery>, submission: &Submission) -> Option<Arc<Delivery>> {
         let known = {
             let mut recent = self.recent.lock();
             let known = recent.insert(delivery.block(), &delivery.digest, delivery.clone())?;
@@ -245,7 +279,7 @@ impl Relay {
             }
             known
         };
-        known.repeat();
+        known.repeat(submission);
         Some(known)
     }
 
@@ -263,7 +297,7 @@ impl Relay {
     }
 
     fn write_to_journal(self: &Arc<Self>, delivery: &Arc<Delivery>, submission: &Submission) {
-        if submission.source == Source::Replay {
+        if submission.on_disk {
             let after = delivery.since_received();
             return delivery.update(|state| state.journal = JournalState::Durable { after });
         }
@@ -284,6 +318,7 @@ impl Relay {
         loop {
             let error = match self.journal.append(entry.clone()).await {
                 Ok(durable) => {
+                    self.metrics.journal_append(durable.took);
                     let after = durable.synced_at.saturating_duration_since(delivery.received_at);
                     delivery.update(|state| state.journal = JournalState::Durable { after });
                     // A node may have taken it before the record was there to be closed.
@@ -414,7 +449,7 @@ impl Relay {
 
     /// Lets running deliveries finish for at most `limit`, then ends every connection and task. What is not done by
     /// then is in the journal.
-    pub async fn shut_down(&self, limit: Duration) {
+    pub async fn shut_down(self: &Arc<Self>, limit: Duration) {
         let deadline = tokio::time::Instant::now() + limit;
         for delivery in self.live() {
             let done = delivery.until(|state| state.is_answered_by_peers() && state.is_judged_for_good());
@@ -423,6 +458,7 @@ impl Relay {
                 tracing::warn!(chain, block = %delivery.block(), "not finished; what no node has is in the journal");
             }
         }
+        self.write_down_the_last().await;
         self.stop.cancel();
         self.peers.all().iter().for_each(|peer| peer.close());
         self.tasks.close();

@@ -3,33 +3,8 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
-/// The door that a block came in by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The pool's JSON-RPC.
-    FrontDoor,
-    /// `POST /api/v1/chains/{chain}/blocks`.
-    Rest,
-    /// `blockcast submit`.
-    Cli,
-    /// The journal, after a restart.
-    Replay,
-}
-
-impl Source {
-    /// The word for reports and metric labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FrontDoor => "front_door",
-            Self::Rest => "rest",
-            Self::Cli => "cli",
-            Self::Replay => "replay",
-        }
-    }
-}
+use ledger::Source;
+use serde::Serialize;
 
 /// How far the block's origin is to be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,13 +19,17 @@ pub enum Trust {
 pub struct Submission {
     /// By which door.
     pub source: Source,
-    /// From whom.
+    /// How far its origin is to be trusted.
     pub trust: Trust,
+    /// Who handed it in, as far as that is known: for the history.
+    pub submitter: Option<String>,
     /// The block as it came.
     pub bytes: Bytes,
     /// The caller's own hex digits of it, if it came in hex: the nodes get the very same, and no time is lost on
     /// writing them anew.
     pub hex: Option<Bytes>,
+    /// Whether the journal has it already, from an earlier run.
+    pub on_disk: bool,
     /// When its last byte had arrived. All times of the report count from here.
     pub received_at: Instant,
 }
@@ -58,6 +37,14 @@ pub struct Submission {
 impl Submission {
     /// A block of our own pool, received now.
     pub fn own(source: Source, bytes: Bytes) -> Self {
-        Self { source, trust: Trust::Own, bytes, hex: None, received_at: Instant::now() }
+        Self {
+            source,
+            trust: Trust::Own,
+            submitter: None,
+            bytes,
+            hex: None,
+            on_disk: false,
+            received_at: Instant::now(),
+        }
     }
 }

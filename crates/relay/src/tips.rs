@@ -119,6 +119,11 @@ impl Relay {
         if self.is_ours(&block) {
             return;
         }
+        if peer.kind.is_own() {
+            self.sightings.lock().at_node(peer.name(), block, now);
+        } else {
+            self.sightings.lock().announced(peer.id, peer.name(), block, now);
+        }
         let counted = self.others.announcements.lock().announced(block, peer.id, now);
         counted.into_iter().for_each(|announcement| tell(peer, announcement));
         self.add_evidence(peer, &block);

@@ -9,7 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::{Delivery, Relay};
+use crate::{Delivery, Relay, nodes::LONGEST};
 
 /// How often to look.
 const TICK: Duration = Duration::from_millis(250);
@@ -21,8 +21,12 @@ const PAUSE_AFTER_CRASH: Duration = Duration::from_secs(1);
 /// everyone has answered.
 const LINGER: Duration = Duration::from_secs(120);
 
-/// How long a delivery is kept alive for nodes that do not answer.
+/// How long a delivery is kept alive for nodes that do not answer, if another has the block.
 const OLDEST: Duration = Duration::from_secs(30 * 60);
+
+/// How many blocks are sent again and again that no node has. Beyond that the oldest wait in the journal for the next
+/// start.
+const OPEN: usize = 256;
 
 impl Relay {
     /// Runs for ever. A crash in here would leave deliveries open that should expire: it is noted, and the work taken
@@ -47,6 +51,7 @@ impl Relay {
                 self.expire(delivery);
                 self.sum_up(delivery);
             }
+            self.write_down(&live);
             if !live.is_empty() {
                 self.retire();
                 self.peers.ready().iter().for_each(|peer| self.catch_up(peer));
@@ -81,7 +86,7 @@ impl Relay {
         delivery.update(|state| state.summed_up = true);
         self.close_if_done(delivery);
         let report = delivery.report(self.name());
-        self.metrics.block(delivery.source.as_str(), report.status);
+        self.metrics.block_judged(delivery.source.as_str(), &report.status);
         // What peers made of it is counted where it is carried, and not once for each form in which it came.
         let carries = delivery.read(|state| state.peers_by.is_none());
         for peer in report.peers.iter().filter(|_| carries) {
@@ -101,7 +106,7 @@ impl Relay {
             durable = report.durable,
             peers = format_args!("{}/{}", report.peers_with_block, report.peers_addressed),
             first_echo_ms = report.first_echo.as_ref().map(|echo| echo.ms),
-            finding = report.findings.first().map(|finding| finding.check),
+            finding = report.findings.first().map(|finding| finding.check.as_str()),
             "block summed up"
         );
     }
@@ -109,13 +114,23 @@ impl Relay {
     fn retire(&self) {
         // Where blocks become final, one that is not yet is waited for.
         let finality = self.newest_lock().is_some();
-        self.live.lock().retain(|delivery| {
+        let mut live = self.live.lock();
+        let mut too_many = live.len().saturating_sub(OPEN);
+        live.retain(|delivery| {
             let age = delivery.since_received();
             let done = delivery.read(|state| {
                 let spoken = state.fate.is_some() || !finality || state.is_refused_for_good();
                 state.summed_up && state.is_judged_for_good() && spoken
             });
-            let stays = if done { age < LINGER } else { age < OLDEST };
+            let open = delivery.read(|state| !state.is_done());
+            let limit = match (done, open) {
+                (true, _) => LINGER,
+                (false, false) => OLDEST,
+                (false, true) if too_many > 0 => OLDEST,
+                (false, true) => LONGEST,
+            };
+            let stays = age < limit;
+            too_many -= usize::from(!stays && too_many > 0);
             if !stays {
                 delivery.retire();
             }

@@ -57,7 +57,8 @@ async fn solved_work_goes_to_its_issuer_alone_and_the_block_from_there_to_all_no
         report.nodes.iter().all(|node| node.judgement.is_some()) && outcome(report, &peer) == Some("accepted")
     })
     .await;
-    let words: Vec<_> = report.nodes.iter().map(|node| (node.judgement, node.verdict.clone())).collect();
+    let words: Vec<_> =
+        report.nodes.iter().map(|node| (node.judgement.as_deref(), node.verdict.clone())).collect();
     assert_eq!(words[0], (Some("accepted"), Some("duplicate".into())));
     assert_eq!(words[1], (Some("accepted"), Some(serde_json::Value::Null)));
     assert_eq!((peer.blocks(), other.submitted()), (vec![block.bytes.clone()], vec![hex(&block.bytes)]));

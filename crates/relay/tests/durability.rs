@@ -24,7 +24,7 @@ async fn a_block_is_sent_also_when_the_journal_cannot_be_written_and_says_so() {
     assert!(!told.durable && told.judgement.is_some(), "{told:?}");
     assert_eq!(peer.given(1).await, [&block.bytes]);
     let report = settled(&delivery).await;
-    assert_eq!((report.durable, report.status), (Some(false), "accepted"));
+    assert_eq!((report.durable, report.status.as_str()), (Some(false), "accepted"));
     assert!(report.journal_error.is_some());
 }
 
@@ -82,6 +82,6 @@ async fn a_replayed_block_is_durable_from_the_start_and_goes_everywhere() {
     let delivery = world.relay.submit(Submission::own(Source::Replay, block.bytes.clone()));
     assert_eq!(delivery.report("litecoin").durable, Some(true));
     let report = settled(&delivery).await;
-    assert_eq!((report.status, report.peers_with_block), ("accepted", 1));
+    assert_eq!((report.status.as_str(), report.peers_with_block), ("accepted", 1));
     assert_eq!(peer.given(1).await, [&block.bytes]);
 }

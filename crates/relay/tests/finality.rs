@@ -20,8 +20,8 @@ fn found() -> (Vec<Block>, Block) {
     (blocks, block)
 }
 
-fn state(report: &Report) -> &'static str {
-    report.finality.as_ref().expect("the chain has a last word").state
+fn state(report: &Report) -> &str {
+    &report.finality.as_ref().expect("the chain has a last word").state
 }
 
 /// Makes a peer announce a lock, and send it once it is asked for it.
@@ -111,14 +111,17 @@ async fn a_forged_lock_for_our_height_changes_nothing_but_what_is_thought_of_the
     let delivery = world.submit(&block.bytes);
     offer(&other, &resigned).await;
     let before = settled(&delivery).await;
-    assert_eq!((before.status, state(&before), before.peers_with_block), ("accepted", "awaited", 3));
+    assert_eq!((before.status.as_str(), state(&before), before.peers_with_block), ("accepted", "awaited", 3));
     assert!(before.findings.is_empty());
     assert!(before.finality.expect("awaited").claimed_ms.is_some(), "one of them spoke of our block");
 
     offer(&honest, &genuine).await;
     node.lock(&genuine);
     let after = report(&delivery, |report| state(report) == "chainlocked").await;
-    assert_eq!((after.status, after.peers_with_block, after.kept_off_p2p), ("accepted", 3, None));
+    assert_eq!(
+        (after.status.as_str(), after.peers_with_block, after.kept_off_p2p.as_deref()),
+        ("accepted", 3, None)
+    );
     assert_eq!((fault(&mut forgers).await, fault(&mut others).await), ("forged_lock", "forged_lock"));
     no_fault(&mut honests);
 
@@ -148,11 +151,14 @@ async fn a_lock_of_a_rival_makes_our_block_dead_and_nobody_gets_it_any_more() {
     offer(&peer, &lock).await;
     until(|| world.relay.newest_lock().is_some()).await;
     let before = delivery.report("litecoin");
-    assert_eq!((state(&before), before.kept_off_p2p), ("awaited", None));
+    assert_eq!((state(&before), before.kept_off_p2p.as_deref()), ("awaited", None));
     node.learn(&rival);
     let report = report(&delivery, |report| state(report) == "orphaned").await;
     assert_eq!(report.finality.expect("a last word").by, Some(rival.hash.to_string()));
-    assert_eq!((report.findings[0].check, report.kept_off_p2p), ("bad-chainlock", Some("finding")));
+    assert_eq!(
+        (report.findings[0].check.as_str(), report.kept_off_p2p.as_deref()),
+        ("bad-chainlock", Some("finding"))
+    );
     let items = vec![InvItem::block(2, block.hash)];
     peer.say(Message::GetData(items.clone()));
     peer.until(|messages| messages.contains(&Message::NotFound(items.clone()))).await;
@@ -178,7 +184,7 @@ async fn a_block_that_a_lock_forbids_goes_to_the_nodes_and_to_no_peer() {
     let first = world.submit(&block.bytes);
     let report = settled(&first).await;
     assert_eq!(
-        (report.status, state(&report), report.findings[0].check),
+        (report.status.as_str(), state(&report), report.findings[0].check.as_str()),
         ("refused", "orphaned", "bad-chainlock")
     );
     // Its child's parent is one that nobody knows.
@@ -257,8 +263,10 @@ async fn the_journal_keeps_a_dead_block_for_the_node_that_has_not_answered() {
     other.will(Verdict::Hang);
     let world = World::with_locks(&[&node, &other]).await;
     let delivery = world.submit(&block.bytes);
-    report(&delivery, |report| state(report) == "orphaned" && report.nodes[0].judgement == Some("refused"))
-        .await;
+    report(&delivery, |report| {
+        state(report) == "orphaned" && report.nodes[0].judgement.as_deref() == Some("refused")
+    })
+    .await;
     assert!(delivery.acknowledgement().await.durable);
     assert_eq!(world.journal.health().open_blocks, 1);
 }

@@ -180,7 +180,7 @@ async fn a_block_of_two_crashes_is_given_to_nobody_any_more() {
 
     world.relay.note_crash();
     let report = delivery.report("litecoin");
-    assert_eq!((report.kept_off_p2p, report.status), (Some("quarantined"), "accepted"));
+    assert_eq!((report.kept_off_p2p.as_deref(), report.status.as_str()), (Some("quarantined"), "accepted"));
     assert_eq!(outcome(&report, &mute), None, "what was sent was sent");
     let late = world.peers(1, Manner::Accept, 4).await.remove(0);
     late.say(Message::GetData(vec![InvItem::block(2, block.hash)]));

@@ -25,8 +25,8 @@ async fn a_block_is_withheld_from_a_peer_until_it_announces_the_parent() {
     node.will(Verdict::Say("prev-blk-not-found"));
     let delivery = world.submit(&block.bytes);
     let report = report(&delivery, |report| !report.findings.is_empty()).await;
-    assert_eq!(report.findings[0].check, "prev-blk-not-found");
-    assert_eq!(report.kept_off_p2p, None);
+    assert_eq!(report.findings[0].check.as_str(), "prev-blk-not-found");
+    assert_eq!(report.kept_off_p2p.as_deref(), None);
     for peer in &peers {
         assert_eq!(at(&report, &peer.address).detail.as_deref(), Some("parent_unknown"));
     }
@@ -141,7 +141,7 @@ async fn a_superseded_block_is_not_sent_any_more() {
     let next = on(winner.hash, 6, 1);
     let second = world.submit(&next.bytes);
     report(&second, |report| report.inspected_ms.is_some()).await;
-    assert_eq!(first.report("litecoin").kept_off_p2p, Some("superseded"));
+    assert_eq!(first.report("litecoin").kept_off_p2p.as_deref(), Some("superseded"));
 
     peer.announce(winner.hash);
     assert_eq!(peer.given(1).await, [&next.bytes], "it has the parents of both now");
@@ -174,7 +174,7 @@ async fn what_is_left_behind_or_under_suspicion_is_taken_out_of_a_lane() {
         }
         let last = world.submit(&next.bytes);
         report(&last, |report| report.inspected_ms.is_some()).await;
-        let told = report(&waits, |report| report.kept_off_p2p == Some(reason)).await;
+        let told = report(&waits, |report| report.kept_off_p2p.as_deref() == Some(reason)).await;
         assert_eq!(at(&told, &peer.address).detail.as_deref(), Some(reason));
         // A block that is out of date is meant to reach nobody; one under suspicion is missed.
         assert_eq!((told.peers_sent_to, told.peers_addressed), (0, usize::from(crash)));

@@ -26,7 +26,10 @@ async fn a_block_that_node_and_peers_take_is_accepted_and_each_stage_has_its_tim
     assert_eq!(delivery.judged_by().as_deref(), Some("a"));
 
     let report = settled(&delivery).await;
-    assert_eq!((report.status, report.height, &report.hash), ("accepted", Some(5), &block.hash.to_string()));
+    assert_eq!(
+        (report.status.as_str(), report.height, &report.hash),
+        ("accepted", Some(5), &block.hash.to_string())
+    );
     assert_eq!((report.peers_with_block, report.peers_sent_to, report.peers_addressed), (3, 3, 3));
     assert_eq!((report.nodes[0].verdict.clone(), report.nodes[0].attempts), (Some(Value::Null), 1));
     for peer in &peers {
@@ -78,7 +81,8 @@ async fn the_best_of_several_nodes_verdicts_is_told_and_each_is_reported() {
     let delivery = world.submit(&on(blocks[4].hash, 5, 1).bytes);
     assert_eq!(delivery.acknowledgement().await.judgement, Some(Judgement::Accepted));
     let report = settled(&delivery).await;
-    let said: Vec<_> = report.nodes.iter().map(|node| (node.node.as_str(), node.judgement)).collect();
+    let said: Vec<_> =
+        report.nodes.iter().map(|node| (node.node.as_str(), node.judgement.as_deref())).collect();
     assert_eq!(said, [("a", Some("refused")), ("b", Some("accepted"))]);
     assert_eq!(delivery.judged_by().as_deref(), Some("b"));
 }
@@ -242,7 +246,7 @@ async fn the_caller_is_answered_with_the_word_of_whom_the_operator_chose_and_eve
         let waited = delivery.report("litecoin").nodes[0].judgement.is_some();
         assert_eq!(waited, rule != Acknowledge::First, "{rule:?}");
         let report = settled(&delivery).await;
-        let words: Vec<_> = report.nodes.iter().map(|node| node.judgement).collect();
+        let words: Vec<_> = report.nodes.iter().map(|node| node.judgement.as_deref()).collect();
         assert_eq!(words, [Some("refused"), Some("accepted")], "{rule:?}");
         assert_eq!(report.status, "accepted", "the block is where it belongs, whoever was asked");
     }

@@ -22,7 +22,7 @@ fn peer(name: &str, outcome: Option<&str>, detail: Option<&str>, times: [Option<
 fn node(name: &str, judgement: Option<&'static str>, verdict: Option<Value>, at: Option<f64>) -> NodeReport {
     NodeReport {
         node: name.into(),
-        judgement,
+        judgement: judgement.map(str::to_owned),
         verdict,
         masked: false,
         answered_ms: at,
@@ -37,6 +37,8 @@ fn report() -> Report {
         chain: "litecoin".into(),
         hash: "c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5".into(),
         height: Some(433),
+        form: String::new(),
+        submissions: Vec::new(),
         parent: "8ea0537732ccaa29fb42ce69f476ec4979062244c5fb33887151629af741b2b4".into(),
         merged_with: None,
         size: 1234,
@@ -44,7 +46,7 @@ fn report() -> Report {
         received_unix_ms: 1_795_172_838_042,
         age_ms: 412.7,
         repeats: 0,
-        status: "accepted",
+        status: "accepted".into(),
         durable: Some(true),
         durable_ms: Some(1.26),
         journal_error: None,
@@ -105,13 +107,14 @@ Peers (times in ms since it was received)
 #[test]
 fn a_refused_block_shows_findings_both_nodes_words_and_the_disks_failure() {
     let mut report = report();
-    report.status = "refused";
+    report.status = "refused".into();
     report.height = None;
     report.repeats = 2;
     (report.durable, report.durable_ms) = (Some(false), None);
     report.journal_error = Some("the journal cannot save the block: disk full".into());
-    report.findings = vec![chain::Finding::error("high-hash", "a hash of at most 7fff…", "ffff\x1b[2J…")];
-    report.kept_off_p2p = Some("finding");
+    report.findings =
+        vec![relay::told(&chain::Finding::error("high-hash", "a hash of at most 7fff…", "ffff\x1b[2J…"))];
+    report.kept_off_p2p = Some("finding".into());
     (report.peers, report.first_echo) = (Vec::new(), None);
     let mut masked = node("a", Some("refused"), Some("duplicate-invalid".into()), Some(3.0));
     masked.masked = true;
@@ -162,13 +165,13 @@ fn the_goal_decides_what_success_is() {
         "{page}"
     );
     for status in ["inconclusive", "refused", "unanswered", "pending"] {
-        assert!(!read(&Report { status, ..report() }).has_reached(Goal::Node), "{status}");
+        assert!(!read(&Report { status: status.into(), ..report() }).has_reached(Goal::Node), "{status}");
     }
 }
 
 #[test]
 fn without_nodes_the_peers_speak_for_the_block() {
-    let none = Report { status: "pending", nodes: Vec::new(), ..report() };
+    let none = Report { status: "pending".into(), nodes: Vec::new(), ..report() };
     assert!(read(&none).has_reached(Goal::Node));
     assert!(render(&none, Goal::Node).contains("No node is configured; peers are proven to have it."));
     let nobody = Report { peers_with_block: 0, ..none };
@@ -194,13 +197,17 @@ fn the_chains_last_word_is_told_with_its_source_and_what_was_only_heard() {
         line.expect("there is such a line").to_owned()
     };
     let awaited =
-        FinalityReport { state: "awaited", ms: None, by: None, node: None, claimed_ms: Some(900.0) };
+        FinalityReport { state: "awaited".into(), ms: None, by: None, node: None, claimed_ms: Some(900.0) };
     assert_eq!(said(awaited.clone()), "awaited; a peer said so after 900.0 ms");
-    let locked =
-        FinalityReport { state: "chainlocked", ms: Some(1234.56), node: Some("a".into()), ..awaited.clone() };
+    let locked = FinalityReport {
+        state: "chainlocked".into(),
+        ms: Some(1234.56),
+        node: Some("a".into()),
+        ..awaited.clone()
+    };
     assert_eq!(said(locked), "chainlocked after 1234.6 ms, says a; a peer said so after 900.0 ms");
     let (by, node) = (Some("c433".into()), Some("a".into()));
-    let dead = FinalityReport { state: "orphaned", ms: Some(5.0), by, node, claimed_ms: None };
+    let dead = FinalityReport { state: "orphaned".into(), ms: Some(5.0), by, node, claimed_ms: None };
     assert_eq!(said(dead.clone()), "orphaned after 5.0 ms: c433 is final instead, says a");
     let head = |finality| {
         let page = render(&Report { finality: Some(finality), ..report() }, Goal::Node);

@@ -41,6 +41,10 @@ pub(crate) fn read(name: &str, root: &Section<'_>, context: &Context<'_>, report
     };
     let network = root.text("network").map_or(Some(Network::Mainnet), |word| word.word(report));
     let acknowledge = root.text("acknowledge").map_or(Some(Acknowledge::First), |word| word.word(report));
+    let confirmations = match root.has("confirmations") {
+        true => root.number("confirmations", 1..=1000, report).map(Some),
+        false => Some(None),
+    };
     let nodes = node::read_all(root, context, report);
     let peers = peers::read(&root.section_or_empty("peers"), context, report);
     if let Some(peers) = &peers {
@@ -64,6 +68,7 @@ pub(crate) fn read(name: &str, root: &Section<'_>, context: &Context<'_>, report
             network: network?,
             enabled,
             acknowledge: acknowledge?,
+            confirmations: confirmations?.and_then(|number| u32::try_from(number.value).ok()),
             nodes: nodes.complete()?,
             peers: peers?.settings,
             front_door: front_door?,

@@ -51,6 +51,7 @@ const WRONG_PASSWORD_DELAY: Duration = Duration::from_millis(250);
 pub(crate) struct Door {
     shared: Shared,
     chain: Arc<ChainHandle>,
+    user: String,
     login: BasicLogin,
     denied: HashSet<String>,
     pins: Pins,
@@ -65,6 +66,8 @@ struct Context<'a> {
     path: &'a str,
     /// When the last byte of the body had arrived.
     received_at: Instant,
+    /// Who calls: the login and the address.
+    caller: Option<String>,
 }
 
 impl Door {
@@ -72,6 +75,7 @@ impl Door {
         Self {
             shared,
             chain,
+            user: settings.user.clone(),
             login: BasicLogin::new(&settings.user, settings.password.secret()),
             denied: settings.deny.iter().cloned().collect(),
             pins: Pins::default(),
@@ -99,7 +103,10 @@ impl Door {
             return refusal;
         }
         let reply = match body::read(request, payload, BODY_LIMIT).await {
-            Ok(body) => self.answer_body(&body, path).await,
+            Ok(body) => {
+                let caller = request.peer_addr().map(|address| format!("{}@{address}", self.user));
+                self.answer_body(&body, path, caller).await
+            }
             Err(error) => {
                 self.count("invalid");
                 tracing::warn!(chain = self.chain.name(), %error, "call to the front door not read");
@@ -129,8 +136,8 @@ impl Door {
         Some(HttpResponse::Unauthorized().insert_header(challenge).finish())
     }
 
-    async fn answer_body(&self, body: &Bytes, path: &str) -> Reply {
-        let context = Context { body, path, received_at: Instant::now() };
+    async fn answer_body(&self, body: &Bytes, path: &str, caller: Option<String>) -> Reply {
+        let context = Context { body, path, received_at: Instant::now(), caller };
         match call::read(body) {
             Ok(Request::Single(call)) => self.answer_call(&call, body.clone(), &context).await,
             Ok(Request::Batch(elements)) => self.answer_batch(&elements, &context).await,

@@ -56,7 +56,7 @@ impl Pins {
             Pin::Judged(delivery) => delivery,
             Pin::Maker(node) => return Some(node),
         };
-        let judged = !matches!(delivery.report(chain).status, "pending" | "unanswered");
+        let judged = !matches!(delivery.report(chain).status.as_str(), "pending" | "unanswered");
         judged.then(|| delivery.judged_by())?
     }
 }

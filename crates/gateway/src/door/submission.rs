@@ -26,6 +26,8 @@ impl Door {
         let submission = Submission {
             source: Source::FrontDoor,
             trust: Trust::Own,
+            submitter: context.caller.clone(),
+            on_disk: false,
             bytes: block.into(),
             hex: Some(Bytes::slice_ref(context.body, digits.as_bytes())),
             received_at: context.received_at,
@@ -35,6 +37,7 @@ impl Door {
 
     async fn submit(&self, id: &str, submission: Submission) -> Reply {
         let called_at = Instant::now();
+        let received_at = submission.received_at;
         let name = self.chain.name();
         let (delivery, _waiting) = self.shared.submit(&self.chain, submission);
         self.pins.remember(&delivery);
@@ -42,6 +45,7 @@ impl Door {
         let at_a_peer = delivery.report(name).peers_with_block > 0;
         let verdict = verdict(&acknowledgement, at_a_peer);
         self.count(verdict.kind);
+        delivery.answered(received_at, verdict.words.to_string());
         let block = delivery.block();
         let finding = match (acknowledgement.finding, verdict.kind) {
             // A node may refuse faster than we find out why.

@@ -1,5 +1,7 @@
 //! What the pool is told: the nodes' judgement in the daemon's words.
 
+use std::fmt;
+
 use protocol::verdict::Judgement;
 use relay::Acknowledgement;
 
@@ -19,6 +21,16 @@ pub(crate) enum Words {
         /// The message.
         message: String,
     },
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Word(word) => f.write_str(word),
+            Self::Error { code, message } => write!(f, "error {code}: {message}"),
+        }
+    }
 }
 
 /// An answer, and its name for the metric.

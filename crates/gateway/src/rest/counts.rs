@@ -19,7 +19,7 @@ impl Counts {
         for family in registry.gather() {
             let of_chain = family.get_metric().iter().filter(|metric| label(metric, "chain") == Some(chain));
             match family.name() {
-                "blockcast_blocks_total" => counts.blocks = of_chain.map(value).sum(),
+                "blockcast_block_judgements_total" => counts.blocks = of_chain.map(value).sum(),
                 "blockcast_peer_deliveries_total" => {
                     for metric in of_chain {
                         let outcome = label(metric, "outcome").unwrap_or_default().to_owned();
@@ -57,12 +57,12 @@ mod tests {
     fn only_the_chain_that_is_asked_for_is_counted() {
         let metrics = Metrics::new();
         let (ours, other) = (metrics.chain("litecoin"), metrics.chain("dogecoin"));
-        ours.block("rest", "accepted");
-        ours.block("cli", "refused");
+        ours.block_judged("rest", "accepted");
+        ours.block_judged("cli", "refused");
         ours.peer_delivery("accepted");
         ours.peer_delivery("timed_out");
         ours.peer_delivery("accepted");
-        other.block("rest", "accepted");
+        other.block_judged("rest", "accepted");
         other.peer_delivery("accepted");
         let counts = Counts::of(metrics.registry(), "litecoin");
         assert_eq!(counts.blocks, 2);

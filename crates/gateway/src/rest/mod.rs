@@ -4,6 +4,7 @@ mod bans;
 mod blocks;
 mod chains;
 mod counts;
+mod events;
 mod peers;
 mod probes;
 mod problem;
@@ -64,6 +65,13 @@ pub(crate) fn configure(shared: Data<Shared>, token: Option<SecretString>, app: 
         )
         .service(get("/api/v1/blocks", web::to(blocks::all)))
         .service(get("/api/v1/blocks/{hash}", web::to(blocks::one)))
+        .service(get("/api/v1/blocks/{hash}/raw", web::to(blocks::raw)))
+        .service(
+            web::resource("/api/v1/blocks/{hash}/replay")
+                .route(web::post().to(blocks::replay))
+                .default_service(web::to(|| only("POST"))),
+        )
+        .service(get("/api/v1/events", web::to(events::listen)))
         .service(
             web::resource("/api/v1/chains/{chain}/blocks")
                 .route(web::post().to(submit::submit))
@@ -100,7 +108,7 @@ async fn check_token(
 
 async fn unknown(request: HttpRequest) -> HttpResponse {
     let message = format!("there is nothing at {}", request.path());
-    let remedy = "try /api/v1/chains, /api/v1/blocks, /broadcaster_status, /metrics, /livez or /readyz";
+    let remedy = "try /api/v1/chains, /api/v1/blocks, /api/v1/events, /broadcaster_status, /metrics, /livez or /readyz";
     Problem::not_found("unknown_path", message, remedy).error_response()
 }
 

@@ -8,6 +8,7 @@ use actix_web::{
     web::{self, Data, Path, Query},
 };
 use bytes::Bytes;
+use engine::ChainHandle;
 use relay::{Goal, Source, Submission, Trust};
 use serde::Deserialize;
 
@@ -56,7 +57,21 @@ pub(super) async fn submit(
     let body = body::read(&request, payload, BODY_LIMIT).await?;
     let received_at = Instant::now();
     let (bytes, hex) = decode(body)?;
-    let submission = Submission { source, trust: Trust::Own, bytes, hex, received_at };
+    let submitter = request.peer_addr().map(|address| address.to_string());
+    let submission =
+        Submission { source, trust: Trust::Own, submitter, bytes, hex, on_disk: false, received_at };
+    Ok(hand_in(&shared, chain, submission, goal, timeout).await)
+}
+
+/// Hands a block in, and answers once the goal is reached, or the time is over.
+pub(super) async fn hand_in(
+    shared: &Shared,
+    chain: &ChainHandle,
+    submission: Submission,
+    goal: Goal,
+    timeout: Duration,
+) -> HttpResponse {
+    let received_at = submission.received_at;
     let (delivery, _waiting) = shared.submit(chain, submission);
     let reached = delivery.reached(goal, timeout).await;
     let status = if reached { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -66,12 +81,13 @@ pub(super) async fn submit(
         delivery.finding(INSPECTED_WITHIN).await;
         report = delivery.report(chain.name());
     }
+    delivery.answered(received_at, report.status.clone());
     shared.engine.complete(&mut report);
-    Ok(HttpResponse::build(status).json(report))
+    HttpResponse::build(status).json(report)
 }
 
 /// What to wait for, and how long.
-fn wait(query: &str) -> Result<(Goal, Duration), Problem> {
+pub(super) fn wait(query: &str) -> Result<(Goal, Duration), Problem> {
     const REMEDY: &str = "write ?wait=node or ?wait=peers:N, and &timeout=SECONDS (at most 3600)";
     let bad = |message: String| Problem::bad_request("bad_query", message, REMEDY);
     let Query(params) = Query::<Params>::from_query(query).map_err(|error| bad(error.to_string()))?;

@@ -16,8 +16,8 @@ use journal::Journal;
 use litecoin::Litecoin;
 use protocol::book::{Kind, Priority};
 use relay::{
-    Acknowledge, Delivery, Ended, Metrics, Peer, PeerNotice, PeerReport, PeerSpec, Refusal, Relay,
-    RelaySettings, Report, Source, Submission,
+    Acknowledge, Delivery, Ended, Events, Facilities, Metrics, Peer, PeerNotice, PeerReport, PeerSpec,
+    Refusal, Relay, RelaySettings, Report, Source, Submission,
 };
 use tempfile::TempDir;
 use tokio::{sync::mpsc, time::timeout};
@@ -50,6 +50,7 @@ pub(crate) fn settings() -> RelaySettings {
         gossip: false,
         proxy: None,
         user_agent: "/Blockcast:test/".into(),
+        confirmations: 3,
     }
 }
 
@@ -152,7 +153,9 @@ impl World {
     ) -> Self {
         let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
         let metrics = Metrics::new().chain("litecoin");
-        let relay = Relay::start(settings, rules, nodes, journal.clone(), metrics);
+        let facilities =
+            Facilities { journal: journal.clone(), ledger: None, metrics, events: Events::default() };
+        let relay = Relay::start(settings, rules, nodes, facilities);
         let world = Self { relay, directory, journal };
         for node in world.relay.nodes() {
             world.relay.poll_node(node).await;

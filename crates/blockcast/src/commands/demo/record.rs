@@ -260,7 +260,7 @@ const OPEN: &str = "open";
 
 fn node(member: &Member, role: &'static str, has_block: bool, report: &Report) -> Node {
     let said = report.nodes.iter().find(|node| node.node == member.name);
-    let judgement = said.and_then(|node| node.judgement).unwrap_or(PENDING);
+    let judgement = said.and_then(|node| node.judgement.as_deref()).unwrap_or(PENDING);
     Node {
         name: member.name.clone(),
         role,
@@ -399,8 +399,8 @@ fn finality(truth: &Truth, report: &Report) -> Option<Finality> {
 pub(crate) const AWAITED: &str = "awaited";
 pub(crate) const ORPHANED: &str = "orphaned";
 
-fn last_word(report: &Report) -> &'static str {
-    report.finality.as_ref().map_or(AWAITED, |finality| finality.state)
+fn last_word(report: &Report) -> &str {
+    report.finality.as_ref().map_or(AWAITED, |finality| finality.state.as_str())
 }
 
 fn finality_problem(finality: &Finality, truth: &Truth, report: &Report) -> Option<Problem> {

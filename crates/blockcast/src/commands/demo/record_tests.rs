@@ -101,7 +101,7 @@ fn an_echo_of_somebody_who_does_not_have_the_block_is_a_false_claim() {
 
 #[test]
 fn every_node_must_have_accepted_it_and_be_called_so() {
-    let refused = problems(|report| report.nodes[1].judgement = Some("refused"));
+    let refused = problems(|report| report.nodes[1].judgement = Some("refused".into()));
     assert_eq!(refused, ["beta: has the block and is called refused"]);
     let awaited = problems(|report| report.nodes[0].judgement = None);
     assert_eq!(awaited, ["alpha: has the block and is called pending"]);
@@ -121,8 +121,8 @@ fn a_node_that_is_slow_or_away_is_not_waited_for_and_must_not_be_claimed() {
         };
         assert_eq!(judge(None, &truth_without("beta")), [""; 0]);
         assert_eq!(judge(None, &truth()), [""; 0], "it has taken it and cannot say so");
-        assert_eq!(judge(Some("unanswered"), &truth_without("beta")), [""; 0]);
-        let claimed = judge(Some("accepted"), &truth_without("beta"));
+        assert_eq!(judge(Some("unanswered".into()), &truth_without("beta")), [""; 0]);
+        let claimed = judge(Some("accepted".into()), &truth_without("beta"));
         assert_eq!(claimed, ["FALSE beta: is called accepted and does not have the block"]);
     }
 }
@@ -141,13 +141,13 @@ fn a_block_that_is_final_must_be_called_so_and_no_other() {
     assert_eq!(told(&record), [""; 0]);
     let early = last_word(|_, known| known.clear());
     assert_eq!(told(&early), ["FALSE chain: has not made the block final, which is called chainlocked"]);
-    let awaited = last_word(|said, _| said.state = "awaited");
+    let awaited = last_word(|said, _| said.state = "awaited".into());
     assert_eq!(told(&awaited), ["chain: has made the block final, which is called awaited"]);
     assert!(!awaited.is_complete(), "its last word is waited for");
-    let dead = last_word(|said, _| said.state = "orphaned");
+    let dead = last_word(|said, _| said.state = "orphaned".into());
     assert_eq!(told(&dead), ["FALSE chain: has made the block final, which is called orphaned"]);
     let neither = last_word(|said, known| {
-        said.state = "awaited";
+        said.state = "awaited".into();
         known.clear();
     });
     assert_eq!(told(&neither), ["chain: has not made the block final, which is called awaited"]);

@@ -59,7 +59,7 @@ pub(crate) fn entry(name: &str, outcome: Option<&str>, outcome_ms: Option<f64>) 
 pub(crate) fn report() -> Report {
     let node = |name: &str, ms| NodeReport {
         node: name.into(),
-        judgement: Some("accepted"),
+        judgement: Some("accepted".into()),
         verdict: Some(Value::Null),
         masked: false,
         answered_ms: Some(ms),
@@ -71,13 +71,16 @@ pub(crate) fn report() -> Report {
         hash: "c43395daa411c159515316c2652a5ef416491b43e224b4ba98c761eef7b4afb5".into(),
         height: Some(4),
         parent: "8ea0537732ccaa29fb42ce69f476ec4979062244c5fb33887151629af741b2b4".into(),
+
+        form: String::new(),
+        submissions: Vec::new(),
         merged_with: None,
         size: 19_998,
         source: Source::FrontDoor,
         received_unix_ms: 1_795_172_838_042,
         age_ms: 3000.0,
         repeats: 0,
-        status: "accepted",
+        status: "accepted".into(),
         durable: Some(true),
         durable_ms: Some(2.24),
         journal_error: None,
@@ -122,7 +125,7 @@ pub(crate) fn truth_without(name: &str) -> Truth {
 pub(crate) fn locked(mut report: Report, ms: f64) -> (Report, Truth) {
     report.chain = "dash".into();
     report.finality = Some(FinalityReport {
-        state: "chainlocked",
+        state: "chainlocked".into(),
         ms: Some(ms),
         by: None,
         node: Some("alpha".into()),

@@ -215,7 +215,7 @@ impl Story {
             return (line("final", &self.style.paint(Tone::Bad, "nothing is said")), false);
         };
         let tone = if called_final && is_final { Tone::Good } else { Tone::Bad };
-        let mut told = self.style.paint(tone, said.state);
+        let mut told = self.style.paint(tone, &said.state);
         told += &said.ms.map(|ms| format!(" after {}", after(ms))).unwrap_or_default();
         told += &said.node.as_ref().map(|node| format!(", says {}", text::clean(node))).unwrap_or_default();
         if called_final && !self.knows_finality {

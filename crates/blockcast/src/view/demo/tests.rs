@@ -203,7 +203,7 @@ fn the_last_word_is_told_and_what_it_means_once() {
 
     let mut awaited = report.clone();
     let finality = awaited.finality.as_mut().unwrap();
-    (finality.state, finality.ms, finality.node) = ("awaited", None, None);
+    (finality.state, finality.ms, finality.node) = ("awaited".into(), None, None);
     story.found(6, "dash", &minted(&report), 35, None);
     let record_of_awaited = record(awaited);
     assert_eq!(label(story.so_far(&record_of_awaited)), None, "it may come yet");
@@ -271,7 +271,7 @@ fn nodes_that_are_slow_or_down_are_told_at_the_end_and_hold_up_nothing() {
   gamma       pending             a node that is down; is tried again, nobody waits (not counted)
   deaf-1 ";
     assert!(end.starts_with(expected), "{end}");
-    late.nodes[1].judgement = Some("accepted");
+    late.nodes[1].judgement = Some("accepted".into());
     late.nodes[1].judged_ms = Some(1805.0);
     let page = told(&mut story, 2, &record(late.clone()));
     assert!(
@@ -314,7 +314,7 @@ fn what_is_wrong_stands_where_it_belongs_and_at_the_end() {
     set(&mut report, "honest-2", Some("timed_out"), None);
     set(&mut report, "mute-1", Some("accepted"), Some(4.0));
     report.first_echo = None;
-    report.nodes[1].judgement = Some("refused");
+    report.nodes[1].judgement = Some("refused".into());
     (report.durable, report.durable_ms) = (Some(false), None);
     let refused = PoolAnswer { accepted: false, answer: json!({"error": "no\u{1b}[2J"}), ms: 5.0 };
     let record = Record::new(1, 35, refused, report, &members(), &truth());
