@@ -1,5 +1,8 @@
 //! What can be asked for on the command line.
 
+mod blocks;
+mod goal;
+mod moment;
 mod peers;
 
 use std::path::PathBuf;
@@ -9,6 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueHint, builder::PossibleValuesParser};
 use clap_complete::Shell;
 use engine::KNOWN_CHAINS;
 
+pub(crate) use self::blocks::{Block, Blocks, Replay};
+pub(crate) use self::goal::{Goal, Waiting};
 pub(crate) use self::peers::{OfChain, Peers, PeersBan, PeersCommand, PeersExplain, PeersList, PeersUnban};
 use crate::base_url::{BaseUrl, DEFAULT_URL};
 
@@ -36,6 +41,15 @@ pub(crate) enum Command {
     /// Show how the running daemon, its nodes, its peers and its latest blocks are
     #[command(after_help = STATUS_HELP)]
     Status(Status),
+    /// List the blocks that the running daemon knows, and what the chain says of each
+    #[command(after_help = blocks::BLOCKS_HELP)]
+    Blocks(Blocks),
+    /// Show all that is known of a block: its deliveries, every verdict, its fate and why; or get its bytes
+    #[command(after_help = blocks::BLOCK_HELP)]
+    Block(Block),
+    /// Send a block that the daemon has kept on its way again, and print what became of it
+    #[command(after_help = blocks::REPLAY_HELP)]
+    Replay(Replay),
     /// Show whom the running daemon knows and why, and keep hosts away from it
     #[command(after_help = PEERS_HELP)]
     Peers(Peers),
@@ -109,36 +123,13 @@ pub(crate) struct Submit {
     /// The block, raw or in hex; - reads standard input
     #[arg(value_name = "FILE|-", value_hint = ValueHint::FilePath)]
     pub(crate) block: PathBuf,
-    /// What to wait for: `node` (a node's verdict) or `peers:N` (N peers proven to have the block)
-    #[arg(long, value_name = "GOAL", default_value = "node", value_parser = parse_goal)]
-    pub(crate) wait: Goal,
-    /// For how many seconds to wait, at most; the daemon's own limit is 4 by default
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
-    pub(crate) timeout: Option<u16>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) daemon: Daemon,
-}
-
-/// What `submit` waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Goal {
-    /// A node's verdict.
-    Node,
-    /// That many peers that are proven to have the block.
-    Peers(usize),
-}
-
-fn parse_goal(text: &str) -> Result<Goal, String> {
-    let peers = |number: &str| number.parse().ok().filter(|wanted| *wanted > 0).map(Goal::Peers);
-    match text.split_once(':') {
-        None if text == "node" => Some(Goal::Node),
-        Some(("peers", number)) => peers(number),
-        _ => None,
-    }
-    .ok_or_else(|| "write `node`, or `peers:N` with N at least 1".into())
 }
 
 #[derive(Debug, Args)]
@@ -267,15 +258,6 @@ mod tests {
             let long = help.lines().find(|line| line.chars().count() > 120);
             assert_eq!(long, None, "{name}");
             check_help(&name, command);
-        }
-    }
-
-    #[test]
-    fn a_goal_is_a_node_or_a_number_of_peers() {
-        assert_eq!(parse_goal("node"), Ok(Goal::Node));
-        assert_eq!(parse_goal("peers:3"), Ok(Goal::Peers(3)));
-        for wrong in ["", "nodes", "node:1", "peers", "peers:", "peers:0", "peers:-1", "peers:x"] {
-            assert!(parse_goal(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -146,13 +146,28 @@ impl Client {
         body: Option<Value>,
         limit: Duration,
     ) -> Result<Value, ClientError> {
-        let request = Request::builder().method(method).header(CONTENT_TYPE, "application/json");
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let reply = self.send(request, path, body.into(), limit).await?;
+        let reply = self.ask_for_change(method, path, body, limit).await?;
         match reply.status {
             StatusCode::OK => self.json(path, &reply),
             _ => Err(self.refusal(path, &reply)),
         }
+    }
+
+    /// The same, whatever the status of the answer.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is that a token is wanted.
+    pub(crate) async fn ask_for_change(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        limit: Duration,
+    ) -> Result<Reply, ClientError> {
+        // A daemon takes no change from a web page's form, which cannot be of this type.
+        let request = Request::builder().method(method).header(CONTENT_TYPE, "application/json");
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        self.send(request, path, body.into(), limit).await
     }
 
     /// Hands in a block; `query` says what to wait for.

@@ -4,14 +4,29 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::view::text;
+
 /// Writes text.
 ///
 /// # Errors
 /// When standard output cannot be written; see [`is_closed_pipe`]. (`println!` would panic.)
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    write(text.as_bytes())
+}
+
+/// Writes bytes as they are.
+///
+/// # Errors
+/// As [`print()`].
+pub(crate) fn write(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(bytes)?;
     Ok(stdout.flush()?)
+}
+
+/// Writes a remark to standard error, where it is in nobody's way who reads the output.
+pub(crate) fn note(remark: &str) {
+    eprintln!("blockcast: {}", text::clean_lines(remark));
 }
 
 /// Writes a value as JSON, indented, with a line end.

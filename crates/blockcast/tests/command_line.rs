@@ -8,8 +8,19 @@ use std::fs;
 use serde_json::{Value, json};
 use support::{Setup, free_address, node_that_answers, recorded_block, run, run_with_input, told};
 
-const COMMANDS: [&str; 8] =
-    ["run", "demo", "submit", "status", "peers", "check-config", "decode", "completions"];
+const COMMANDS: [&str; 11] = [
+    "run",
+    "demo",
+    "submit",
+    "status",
+    "blocks",
+    "block",
+    "replay",
+    "peers",
+    "check-config",
+    "decode",
+    "completions",
+];
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
@@ -25,6 +36,9 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
         (&["demo", "--size", "1000001"], "1 to 1000000"),
         (&["demo", "--blocks", "0"], "--blocks"),
         (&["completions", "cmd.exe"], "bash"),
+        (&["blocks", "--since", "yesterday"], "'yesterday' for '--since <WHEN>': write how long ago"),
+        (&["block", "c433"], "64 hex digits; these are 4 characters"),
+        (&["replay"], "HASH"),
         (&["peers", "explian", "203.0.113.7:9333"], "explain"),
         (&["peers", "explain"], "ADDRESS"),
         (&["peers", "explain", ""], "ADDRESS"),
@@ -68,6 +82,7 @@ fn a_bad_configuration_ends_every_command_with_78_and_names_file_line_key_value_
         &["check-config", "--live", &config],
         &["run", "--config", &config],
         &["status", "--config", &config],
+        &["blocks", "--config", &config],
         &["peers", "--config", &config],
         &["peers", "ban", "203.0.113.7", "--config", &config],
         &["submit", "--chain", "litecoin", "--config", &config, "-"],

@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::Daemon;
+use super::{Daemon, moment};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -88,19 +88,7 @@ const LONGEST_BAN: u64 = 3650 * 86_400;
 
 /// A span of time in seconds.
 fn parse_span(text: &str) -> Result<u64, String> {
-    let unit = |unit: char| match unit {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(86_400),
-        _ => None,
-    };
-    let (number, unit) =
-        text.char_indices().next_back().map_or(("", None), |(at, last)| (&text[..at], unit(last)));
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number = number.parse::<u64>().ok().filter(|_| digits);
-    let seconds = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
-    let seconds = seconds.filter(|seconds| (1..=LONGEST_BAN).contains(seconds));
+    let seconds = moment::span(text).filter(|seconds| (1..=LONGEST_BAN).contains(seconds));
     seconds.ok_or_else(|| "write a number and s, m, h or d, such as 90m or 7d, from 1s to 3650d".into())
 }
 

@@ -8,8 +8,8 @@ use engine::rules;
 use wire::{Dialect, Header, Reader};
 
 use crate::cli::Decode;
-use crate::view::Style;
 use crate::view::block::{Canonical, Decoded};
+use crate::view::{Style, finding};
 use crate::{input, output};
 
 pub(crate) fn run(args: &Decode) -> anyhow::Result<bool> {
@@ -54,7 +54,7 @@ fn decode(chain: &dyn Chain, block: &Bytes, now: u32) -> Decoded {
             differs: canonical.bytes != block,
         }),
         sound,
-        findings: inspection.findings.iter().map(Into::into).collect(),
+        findings: inspection.findings.iter().map(finding::told).collect(),
     }
 }
 

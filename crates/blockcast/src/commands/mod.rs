@@ -1,10 +1,13 @@
 //! The commands, one module each.
 
+mod block;
+mod blocks;
 mod check_config;
 mod completions;
 mod decode;
 pub(crate) mod demo;
 mod peers;
+mod replay;
 mod run;
 mod status;
 mod submit;
@@ -21,6 +24,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
         Command::Demo(args) => demo::run(&args),
         Command::Submit(args) => submit::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Blocks(args) => blocks::run(&args),
+        Command::Block(args) => block::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Peers(args) => peers::run(&args),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Decode(args) => decode::run(&args),

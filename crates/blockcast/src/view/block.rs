@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use ledger::Finding;
 use serde::Serialize;
 
-use super::finding::{self, Finding};
-use super::{Style, Tone, text, time};
+use super::{Style, Tone, finding, text, time};
 
 /// What `decode` tells of a block. Its JSON form is this structure as it stands.
 #[derive(Debug, Clone, Serialize)]

@@ -1,12 +1,12 @@
 //! The delivery report, for a person.
 
+use ledger::{EchoReport, FinalityReport, Finding, MergedReport, NodeReport, PeerReport};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::finding::{self, Finding};
 use super::table::{Cell, Column, Table};
 use super::text::line;
-use super::{Style, Tone, text, time};
+use super::{Style, Tone, finding, text, time};
 use crate::cli::Goal;
 
 /// What this page shows of the daemon's report (`relay::Report`). A newer daemon may say more.
@@ -16,7 +16,7 @@ pub(crate) struct Delivery {
     hash: String,
     height: Option<u32>,
     parent: String,
-    merged_with: Option<Merged>,
+    merged_with: Option<MergedReport>,
     size: usize,
     source: String,
     received_unix_ms: u64,
@@ -32,56 +32,10 @@ pub(crate) struct Delivery {
     peers_with_block: usize,
     peers_addressed: usize,
     peers_sent_to: usize,
-    first_echo: Option<Echo>,
-    finality: Option<Finality>,
-    nodes: Vec<Node>,
-    peers: Vec<Peer>,
-}
-
-/// The block of another chain that has this one's work.
-#[derive(Debug, Clone, Deserialize)]
-struct Merged {
-    hash: String,
-    chain: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Echo {
-    ms: f64,
-    peer: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Finality {
-    state: String,
-    ms: Option<f64>,
-    by: Option<String>,
-    node: Option<String>,
-    claimed_ms: Option<f64>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Node {
-    node: String,
-    judgement: Option<String>,
-    verdict: Value,
-    masked: bool,
-    answered_ms: Option<f64>,
-    judged_ms: Option<f64>,
-    attempts: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Peer {
-    peer: String,
-    outcome: Option<String>,
-    detail: Option<String>,
-    stage: Option<String>,
-    queued_ms: Option<f64>,
-    written_ms: Option<f64>,
-    acked_ms: Option<f64>,
-    processed_ms: Option<f64>,
-    outcome_ms: Option<f64>,
+    first_echo: Option<EchoReport>,
+    finality: Option<FinalityReport>,
+    nodes: Vec<NodeReport>,
+    peers: Vec<PeerReport>,
 }
 
 const NODES: [Column; 6] = [
@@ -137,7 +91,7 @@ impl Delivery {
             page.push_str(&finding::list(&self.findings, style));
         }
         self.node_table(&mut page, style);
-        self.peer_table(&mut page, style);
+        page.push_str(&peer_table(&self.peers, "Peers", style));
         page
     }
 
@@ -182,12 +136,8 @@ impl Delivery {
         let mut fact = |name: &str, what: String| line(page, format_args!("  {name:<10} {what}"));
         fact("chain", format!("{}, handed in by {}", text::clean(&self.chain), text::clean(&self.source)));
         fact("parent", text::clean(&self.parent));
-        if let Some(Merged { hash, chain }) = &self.merged_with {
-            let known = match chain {
-                Some(chain) => format!("which is known here, on {}", text::clean(chain)),
-                None => "which is not known here".into(),
-            };
-            fact("mined with", format!("{}, {known}", text::clean(hash)));
+        if let Some(merged) = &self.merged_with {
+            fact("mined with", merged_with(merged));
         }
         let again = match self.repeats {
             0 => String::new(),
@@ -238,7 +188,7 @@ impl Delivery {
             },
         );
         if let Some(finality) = &self.finality {
-            fact("last word", finality.describe());
+            fact("last word", last_word(finality));
         }
     }
 
@@ -267,68 +217,78 @@ impl Delivery {
         page.push_str(&table.render(style));
         page.push_str(&notes);
     }
-
-    fn peer_table(&self, page: &mut String, style: Style) {
-        if self.peers.is_empty() {
-            return;
-        }
-        let mut table = Table::new(&PEERS);
-        for peer in &self.peers {
-            let outcome = peer.outcome.as_deref().unwrap_or("open");
-            let shown = match &peer.detail {
-                Some(detail) => format!("{outcome} ({detail})"),
-                None => outcome.to_owned(),
-            };
-            let mut cells = vec![
-                Cell::from(peer.peer.as_str()),
-                Cell::toned(shown, tone_of_peer(outcome, peer.detail.as_deref())),
-                peer.stage.as_deref().unwrap_or_default().into(),
-            ];
-            let times = [peer.queued_ms, peer.written_ms, peer.acked_ms, peer.processed_ms, peer.outcome_ms];
-            cells.extend(times.map(|time| text::ms(time).into()));
-            table.row(cells);
-        }
-        line(page, format_args!("\n{}", style.heading("Peers (times in ms since it was received)")));
-        page.push_str(&table.render(style));
-    }
 }
 
-impl Finality {
-    /// What the chain says of the block, who told us, and what we only heard.
-    fn describe(&self) -> String {
-        let said = match (self.ms, self.state.as_str()) {
-            (None, state) => text::clean(state),
-            (Some(ms), state) => format!("{} after {ms:.1} ms", text::clean(state)),
-        };
-        let by = self.by.as_deref().map(|by| format!(": {} is final instead", text::clean(by)));
-        let node = self.node.as_deref().map(|node| format!(", says {}", text::clean(node)));
-        let claimed = self.claimed_ms.map(|ms| format!("; a peer said so after {ms:.1} ms"));
-        [Some(said), by, node, claimed].into_iter().flatten().collect()
+/// The block of another chain that has this one's work.
+pub(super) fn merged_with(MergedReport { hash, chain }: &MergedReport) -> String {
+    let known = match chain {
+        Some(chain) => format!("which is known here, on {}", text::clean(chain)),
+        None => "which is not known here".into(),
+    };
+    format!("{}, {known}", text::clean(hash))
+}
+
+/// What became of a block at each peer, below a heading of its own; nothing if there are none.
+pub(super) fn peer_table(peers: &[PeerReport], heading: &str, style: Style) -> String {
+    if peers.is_empty() {
+        return String::new();
     }
+    let mut table = Table::new(&PEERS);
+    for peer in peers {
+        let outcome = peer.outcome.as_deref().unwrap_or("open");
+        let shown = match &peer.detail {
+            Some(detail) => format!("{outcome} ({detail})"),
+            None => outcome.to_owned(),
+        };
+        let mut cells = vec![
+            Cell::from(peer.peer.as_str()),
+            Cell::toned(shown, tone_of_peer(outcome, peer.detail.as_deref())),
+            peer.stage.as_deref().unwrap_or_default().into(),
+        ];
+        let times = [peer.queued_ms, peer.written_ms, peer.acked_ms, peer.processed_ms, peer.outcome_ms];
+        cells.extend(times.map(|time| text::ms(time).into()));
+        table.row(cells);
+    }
+    let heading = style.heading(&format!("{heading} (times in ms since it was received)"));
+    format!("\n{heading}\n{}", table.render(style))
+}
+
+/// What the chain says of the block, who told us, and what we only heard.
+fn last_word(finality: &FinalityReport) -> String {
+    let said = match (finality.ms, finality.state.as_str()) {
+        (None, state) => text::clean(state),
+        (Some(ms), state) => format!("{} after {ms:.1} ms", text::clean(state)),
+    };
+    let by = finality.by.as_deref().map(|by| format!(": {} is final instead", text::clean(by)));
+    let node = finality.node.as_deref().map(|node| format!(", says {}", text::clean(node)));
+    let claimed = finality.claimed_ms.map(|ms| format!("; a peer said so after {ms:.1} ms"));
+    [Some(said), by, node, claimed].into_iter().flatten().collect()
 }
 
 /// A node's own words in short, and in full where they are long.
-fn words(node: &Node) -> (String, Option<String>) {
-    let message = node.verdict.get("message").and_then(Value::as_str);
+pub(super) fn words(node: &NodeReport) -> (String, Option<String>) {
+    let verdict = match &node.verdict {
+        None => return (String::new(), None),
+        Some(Value::Null) if node.judgement.is_none() => return (String::new(), None),
+        Some(verdict) => verdict,
+    };
+    let message = verdict.get("message").and_then(Value::as_str);
     let masked = node.masked.then(|| {
         "it refused this block before and says no more than that; the reason is its first refusal, or our finding"
             .to_owned()
     });
-    match &node.verdict {
-        Value::Null if node.judgement.is_none() => (String::new(), None),
-        Value::String(word) => (word.clone(), masked),
-        verdict => {
-            let short = match (verdict.get("code"), verdict.get("unanswered").and_then(Value::as_str)) {
-                (Some(code), _) => format!("error {code}"),
-                (None, Some(kind)) => kind.to_owned(),
-                (None, None) => verdict.to_string(),
-            };
-            (short, message.map(str::to_owned).or(masked))
-        }
+    if let Value::String(word) = verdict {
+        return (word.clone(), masked);
     }
+    let short = match (verdict.get("code"), verdict.get("unanswered").and_then(Value::as_str)) {
+        (Some(code), _) => format!("error {code}"),
+        (None, Some(kind)) => kind.to_owned(),
+        (None, None) => verdict.to_string(),
+    };
+    (short, message.map(str::to_owned).or(masked))
 }
 
-fn tone_of_node(judgement: &str) -> Tone {
+pub(super) fn tone_of_node(judgement: &str) -> Tone {
     match judgement {
         "accepted" => Tone::Good,
         "inconclusive" | "pending" => Tone::Doubtful,

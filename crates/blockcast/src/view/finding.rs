@@ -2,38 +2,21 @@
 
 use std::fmt::Write;
 
-use serde::{Deserialize, Serialize};
+use ledger::Finding;
 
 use super::{Style, Tone, text};
 
-/// A finding, as the daemon's JSON has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Finding {
-    pub(crate) check: String,
-    /// `warning` or `error`.
-    pub(crate) severity: String,
-    pub(crate) expected: String,
-    pub(crate) found: String,
-}
-
-impl From<&chain::Finding> for Finding {
-    fn from(finding: &chain::Finding) -> Self {
-        let severity = match finding.severity {
-            chain::Severity::Warning => "warning",
-            chain::Severity::Error => "error",
-        };
-        Self {
-            check: finding.check.into(),
-            severity: severity.into(),
-            expected: finding.expected.clone(),
-            found: finding.found.clone(),
-        }
-    }
-}
-
-impl Finding {
-    pub(crate) fn is_error(&self) -> bool {
-        self.severity == "error"
+/// A finding of an inspection here, in the daemon's words.
+pub(crate) fn told(finding: &chain::Finding) -> Finding {
+    let severity = match finding.severity {
+        chain::Severity::Warning => "warning",
+        chain::Severity::Error => "error",
+    };
+    Finding {
+        check: finding.check.into(),
+        severity: severity.into(),
+        expected: finding.expected.clone(),
+        found: finding.found.clone(),
     }
 }
 

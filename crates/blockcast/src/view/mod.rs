@@ -3,11 +3,16 @@
 //! Whatever came over the network (a peer's user agent, a node's refusal) goes through [`text::clean`] on its way here:
 //! none of it can move the cursor, change colours or fake a line.
 
+pub(crate) mod availability;
 pub(crate) mod block;
+pub(crate) mod blocks;
+mod csv;
 pub(crate) mod delivery;
 pub(crate) mod demo;
 pub(crate) mod explanation;
+mod fate;
 pub(crate) mod finding;
+pub(crate) mod history;
 pub(crate) mod peer;
 pub(crate) mod peers;
 pub(crate) mod status;

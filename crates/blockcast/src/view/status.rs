@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use ledger::Summary;
 use serde::Deserialize;
 
-use super::peer::{self, Peer, Summary};
+use super::availability::Availability;
+use super::peer::{self, Peer};
 use super::table::{Cell, Column, Table};
 use super::text::line;
-use super::{Style, Tone, text};
+use super::{Style, Tone, fate, text};
 
 /// How many peers of a chain are shown, best first; `blockcast peers` and the JSON form have all.
 const PEERS_SHOWN: usize = 40;
-
-/// How many blocks of a chain are shown, newest first.
-const BLOCKS_SHOWN: usize = 10;
 
 /// What this page shows of what the daemon says (the gateway's `/api/v1`). A newer daemon may say more.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,7 +24,10 @@ pub(crate) struct Overview {
     journal: Journal,
     chains: Vec<Chain>,
     peers: BTreeMap<String, Vec<Peer>>,
-    blocks: Vec<Block>,
+    /// The latest of each chain, newest first.
+    blocks: Vec<Summary>,
+    /// `null` if there is no chain whose blocks could be asked for.
+    ledger: Option<Availability>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -43,7 +45,7 @@ struct Chain {
     tip: Option<Tip>,
     finality: Option<Finality>,
     nodes: Vec<Node>,
-    peers: Summary,
+    peers: peer::Summary,
     front_door: Option<String>,
     restarts: u64,
 }
@@ -73,33 +75,6 @@ struct Node {
     tip: Option<Tip>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-struct Block {
-    chain: String,
-    hash: String,
-    height: Option<u32>,
-    source: String,
-    age_ms: f64,
-    status: String,
-    durable: Option<bool>,
-    findings: Vec<super::finding::Finding>,
-    peers_with_block: usize,
-    peers_addressed: usize,
-    first_echo: Option<Echo>,
-    finality: Option<Fate>,
-}
-
-/// The chain's last word on a block.
-#[derive(Debug, Clone, Deserialize)]
-struct Fate {
-    state: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Echo {
-    ms: f64,
-}
-
 const NODES: [Column; 7] = [
     Column::Left("node", 16),
     Column::Left("role", 8),
@@ -110,20 +85,19 @@ const NODES: [Column; 7] = [
     Column::Left("p2p", 22),
 ];
 
-const BLOCKS: [Column; 8] = [
+const BLOCKS: [Column; 7] = [
     Column::Left("block", 17),
     Column::Right("height"),
     Column::Right("age"),
     Column::Left("by", 10),
-    Column::Left("status", 12),
-    Column::Left("on disk", 7),
+    Column::Left("status", 21),
     Column::Right("have it"),
     Column::Right("echo ms"),
 ];
 
 impl Overview {
-    /// The page. `address` is where the daemon was asked.
-    pub(crate) fn render(&self, address: &str, style: Style) -> String {
+    /// The page. `address` is where the daemon was asked, `now` is in Unix milliseconds.
+    pub(crate) fn render(&self, address: &str, now: u64, style: Style) -> String {
         let mut page = String::new();
         let (tone, word) = if self.ready { (Tone::Good, "READY") } else { (Tone::Bad, "NOT READY") };
         let (version, up) = (text::clean(&self.version), text::span(self.uptime_seconds as f64));
@@ -135,13 +109,16 @@ impl Overview {
             line(&mut page, format_args!("  {}", style.paint(Tone::Bad, &text::clean(reason))));
         }
         line(&mut page, format_args!("  {}", self.journal.describe(style)));
+        if let Some(note) = self.ledger.as_ref().and_then(Availability::note) {
+            line(&mut page, format_args!("  {}", style.paint(Tone::Doubtful, &note)));
+        }
         for chain in &self.chains {
-            self.chain(&mut page, chain, style);
+            self.chain(&mut page, chain, now, style);
         }
         page
     }
 
-    fn chain(&self, page: &mut String, chain: &Chain, style: Style) {
+    fn chain(&self, page: &mut String, chain: &Chain, now: u64, style: Style) {
         let name = style.heading(&text::clean(&chain.name));
         line(page, format_args!("\n{name}  {}", chain.describe()));
         if !chain.nodes.is_empty() {
@@ -153,12 +130,12 @@ impl Overview {
         if !peers.is_empty() {
             page.push_str(&peer_table(peers, style));
         }
-        let blocks: Vec<&Block> = self.blocks.iter().filter(|block| block.chain == chain.name).collect();
+        let blocks: Vec<&Summary> = self.blocks.iter().filter(|block| block.chain == chain.name).collect();
         if blocks.is_empty() {
-            line(page, format_args!("\n  No block is on its way, and none was in the last minutes."));
+            line(page, format_args!("\n  No block is known of this chain yet."));
         } else {
             line(page, format_args!(""));
-            page.push_str(&block_table(&blocks, style));
+            page.push_str(&block_table(&blocks, now, style));
         }
     }
 }
@@ -180,7 +157,7 @@ impl Chain {
     fn describe(&self) -> String {
         let mut said = vec![format!("{} {}", self.rules, self.network)];
         said.push(match &self.tip {
-            Some(tip) => format!("tip {} {}", tip.height, short(&tip.hash)),
+            Some(tip) => format!("tip {} {}", tip.height, text::short(&tip.hash)),
             None => "tip not known yet".into(),
         });
         if let Some(Finality { word, block }) = &self.finality {
@@ -233,54 +210,25 @@ fn peer_table(peers: &[Peer], style: Style) -> String {
     page
 }
 
-fn block_table(blocks: &[&Block], style: Style) -> String {
+fn block_table(blocks: &[&Summary], now: u64, style: Style) -> String {
     let mut table = Table::new(&BLOCKS);
-    for block in blocks.iter().take(BLOCKS_SHOWN) {
+    for block in blocks {
         // What the chain says is more than what nodes make of the block.
-        let fate =
-            block.finality.as_ref().map(|fate| fate.state.as_str()).filter(|state| *state != "awaited");
-        let status = fate.unwrap_or(&block.status);
-        let tone = match status {
-            "refused" | "unanswered" | "orphaned" => Tone::Bad,
-            "accepted" => Tone::Good,
-            _ if fate.is_some() => Tone::Good,
-            _ => Tone::Doubtful,
-        };
-        let (disk, disk_tone) = match block.durable {
-            Some(true) => ("yes", Tone::Plain),
-            Some(false) => ("NO", Tone::Bad),
-            None => ("?", Tone::Doubtful),
+        let status = match block.state.as_str() {
+            "open" => Cell::toned(block.status.as_str(), fate::tone_of_status(&block.status)),
+            _ => fate::cell(block),
         };
         table.row([
-            Cell::from(short(&block.hash)),
+            Cell::from(text::short(&block.hash)),
             block.height.map(|height| height.to_string()).unwrap_or_default().into(),
-            text::span(block.age_ms / 1000.0).into(),
+            text::span(now.saturating_sub(block.received_unix_ms) as f64 / 1000.0).into(),
             block.source.as_str().into(),
-            Cell::toned(status, tone),
-            Cell::toned(disk, disk_tone),
+            status,
             format!("{}/{}", block.peers_with_block, block.peers_addressed).into(),
-            text::ms(block.first_echo.as_ref().map(|echo| echo.ms)).into(),
+            text::ms(block.first_echo_ms).into(),
         ]);
     }
-    let mut page = table.render(style);
-    for block in blocks.iter().take(BLOCKS_SHOWN) {
-        for finding in &block.findings {
-            let (hash, severity) = (short(&block.hash), text::clean(&finding.severity));
-            line(&mut page, format_args!("  {hash}: {severity} {}", text::clean(&finding.check)));
-        }
-    }
-    page
-}
-
-/// Both ends of a hash: where the work shows in the first digits, the last tell blocks apart.
-fn short(hash: &str) -> String {
-    let digits: Vec<char> = hash.chars().collect();
-    match digits.len() {
-        0..=17 => text::clean(hash),
-        length => {
-            text::clean(&digits[..8].iter().chain(&['…']).chain(&digits[length - 8..]).collect::<String>())
-        }
-    }
+    table.render(style)
 }
 
 #[cfg(test)]

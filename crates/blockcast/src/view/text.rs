@@ -35,6 +35,23 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     }
 }
 
+/// Both ends of a hash: where the work shows in the first digits, the last tell blocks apart.
+pub(crate) fn short(hash: &str) -> String {
+    let digits: Vec<char> = hash.chars().collect();
+    match digits.len() {
+        0..=17 => clean(hash),
+        length => clean(&digits[..8].iter().chain(&['…']).chain(&digits[length - 8..]).collect::<String>()),
+    }
+}
+
+/// Its end only, where there is less room.
+pub(crate) fn tail(hash: &str) -> String {
+    match hash.char_indices().nth_back(7) {
+        Some((at, _)) if at > 0 => clean(&format!("…{}", &hash[at..])),
+        _ => clean(hash),
+    }
+}
+
 /// Milliseconds to a tenth; nothing for what has not happened.
 pub(crate) fn ms(value: Option<f64>) -> String {
     value.map(|ms| format!("{ms:.1}")).unwrap_or_default()
@@ -76,6 +93,16 @@ mod tests {
     fn text_is_cut_by_characters() {
         assert_eq!(cut("añb", 3), "añb");
         assert_eq!(cut("añbc", 3), "añ…");
+    }
+
+    #[test]
+    fn a_hash_is_known_by_its_end() {
+        assert_eq!(
+            (short("000000001234567890abcdef").as_str(), short("c433").as_str()),
+            ("00000000…90abcdef", "c433")
+        );
+        assert_eq!((tail("1234567890abcdef").as_str(), tail("90abcdef").as_str()), ("…90abcdef", "90abcdef"));
+        assert_eq!(tail("é\u{1b}234567"), "é\\u{1b}234567");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Times of day, in UTC: whoever reads a report at 3 a.m. compares it with logs of other machines.
 
+/// The days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_1970: u64 = 719_468;
+
 /// `2026-11-20 13:29:05 UTC`, from Unix seconds.
 pub(crate) fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -17,7 +20,6 @@ pub(crate) fn utc_ms(milliseconds: u64) -> String {
 /// The date of a day counted from 1970-01-01, in the Gregorian calendar. In years that begin in March, the leap day
 /// is the last of its year, and months follow one another in a pattern of 153 days for five.
 fn date(days: u64) -> (u64, u64, u64) {
-    const DAYS_TO_1970: u64 = 719_468; // from 0000-03-01
     const DAYS_OF_ERA: u64 = 146_097; // 400 years
     let days = days + DAYS_TO_1970;
     let (era, day) = (days / DAYS_OF_ERA, days % DAYS_OF_ERA);
@@ -27,6 +29,19 @@ fn date(days: u64) -> (u64, u64, u64) {
     let day_of_month = day - (153 * month + 2) / 5 + 1;
     let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     (era * 400 + year + next, month, day_of_month)
+}
+
+/// The days from 1970-01-01 to a date; nothing if there is no such date, or it is not in the years that we tell.
+pub(crate) fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+        return None;
+    }
+    // As in `date`: the year begins in March, so that the leap day is its last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let days = (365 * year + leap_days + (153 * month + 2) / 5 + day).checked_sub(DAYS_TO_1970 + 1)?;
+    // A day that its month does not have would be one of the next.
+    (day >= 1 && date(days).2 == day).then_some(days)
 }
 
 #[cfg(test)]
@@ -58,7 +73,17 @@ mod tests {
                 || today == (year, month + 1, 1) && day >= 28
                 || today == (year + 1, 1, 1) && (month, day) == (12, 31);
             assert!(follows, "{before:?} {today:?}");
+            assert_eq!(super::days(today.0, today.1, today.2), Some(days));
             before = today;
         }
+    }
+
+    #[test]
+    fn a_day_that_its_month_does_not_have_is_none() {
+        for (year, month, day) in [(2026, 2, 29), (2026, 4, 31), (2026, 1, 0), (2026, 1, 32), (1969, 12, 31)]
+        {
+            assert_eq!(days(year, month, day), None);
+        }
+        assert_eq!((days(2026, 0, 1), days(2026, 13, 1), days(2026, 1, 99)), (None, None, None));
     }
 }
