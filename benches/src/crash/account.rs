@@ -23,8 +23,12 @@ pub(super) struct Account {
     missed: usize,
     blocks: usize,
     flawed: usize,
+    /// Blocks about which a whole reply said something, before the kill or after it.
+    told: usize,
     /// Good blocks of which a caller was told that they will be at the node.
     acknowledged: usize,
+    /// Those of them of which nothing was told before the kill, and which were handed in again.
+    again: usize,
     /// Those of them that were on disk and nowhere else.
     pub(super) only_on_disk: usize,
     replayed: usize,
@@ -43,9 +47,9 @@ impl Account {
         if outcome.misses == 0 {
             self.rounds += 1;
             match outcome.fates.iter().filter(|fate| fate.told.is_some()).count() {
+                told if told == outcome.fates.len() => self.after_all_replies += 1,
                 0 => self.before_any_reply += 1,
-                told if told < outcome.fates.len() => self.between_replies += 1,
-                _ => self.after_all_replies += 1,
+                _ => self.between_replies += 1,
             }
         } else {
             self.missed += 1;
@@ -62,8 +66,10 @@ impl Account {
         let count = |condition: bool| usize::from(condition);
         self.blocks += 1;
         self.flawed += count(fate.block.flaw.is_some());
+        self.told += count(fate.told.or(fate.again).is_some());
         self.acknowledged += count(fate.is_promised());
-        self.only_on_disk += count(fate.is_promised() && fate.later == Has::Nothing);
+        self.again += count(fate.is_promised() && fate.told.is_none());
+        self.only_on_disk += count(fate.is_promised() && fate.told.is_some() && fate.later == Has::Nothing);
         self.replayed += count(fate.replayed);
         self.lost += count(fate.is_lost());
         let untruth = fate.untruth();
@@ -71,11 +77,12 @@ impl Account {
             *self.untruths.entry(untruth).or_default() += 1;
         }
         if (fate.is_lost() || untruth.is_some()) && self.examples.len() < EXAMPLES {
-            let Fate { block, told, before, later, replayed, after, .. } = fate;
+            let Fate { block, told, before, later, replayed, again, after, .. } = fate;
             let (hash, flaw) = (&block.hash, block.flaw);
             let calls: Vec<_> = outcome.hits.iter().map(ToString::to_string).collect();
             self.examples.push(format!(
-                "{hash} {flaw:?}: {told:?}, at the node {before:?}, {later:?}, {after:?}; replayed {replayed}; {calls:?}"
+                "{hash} {flaw:?}: {told:?}, again {again:?}, at the node {before:?}, {later:?}, {after:?}; replayed \
+                 {replayed}; {calls:?}"
             ));
         }
     }
@@ -93,6 +100,7 @@ impl Account {
             "blocks": self.blocks,
             "of_them_flawed": self.flawed,
             "acknowledged": self.acknowledged,
+            "of_them_when_handed_in_again": self.again,
             "of_them_only_on_disk": self.only_on_disk,
             "replayed": self.replayed,
             "killed_at": hits,
@@ -101,7 +109,7 @@ impl Account {
             detail["examples"] = json!(self.examples);
         }
         let wrong: usize = self.untruths.values().sum();
-        let untruths: Value = json!({ "seed": seed, "callers_told": self.blocks, "by_kind": self.untruths });
+        let untruths: Value = json!({ "seed": seed, "replies": self.told, "by_kind": self.untruths });
         vec![
             Figure::at_most(
                 format!("crash/{kind}/acknowledged_lost"),
@@ -123,7 +131,8 @@ mod tests {
     fn outcome(told: Option<Told>, after: Has, misses: usize) -> Outcome {
         let block = Block { hash: "aa".into(), bytes: Vec::new(), flaw: None };
         let (before, later) = (Has::Nothing, Has::Nothing);
-        let fate = Fate { block, told, before, later, replayed: true, after, reachable: false };
+        let (replayed, again, reachable) = (true, None, false);
+        let fate = Fate { block, told, before, later, replayed, again, after, reachable };
         Outcome { fates: vec![fate], hits: vec![Call::new("write", 2)], misses }
     }
 

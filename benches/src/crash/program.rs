@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Write,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::{fs::OpenOptionsExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use e2e::{Auth, RpcClient, http};
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -142,9 +143,20 @@ impl Program {
         self.child.id()
     }
 
-    /// Whether it has ended.
+    /// Whether it was killed.
+    ///
+    /// # Errors
+    /// When it has ended otherwise: nobody has asked it to.
     pub(super) fn has_ended(&mut self) -> anyhow::Result<bool> {
-        Ok(self.child.try_wait()?.is_some())
+        let Some(status) = self.child.try_wait()? else { return Ok(false) };
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        ensure!(killed, "blockcast has ended by itself, {status}:\n{}", self.said());
+        Ok(true)
+    }
+
+    /// What it has said in all its runs.
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Whether it answers, which it does last.
@@ -158,7 +170,7 @@ impl Program {
         let start = Instant::now();
         while !self.answers() {
             if self.has_ended()? || start.elapsed() > PATIENCE {
-                bail!("blockcast did not start:\n{}", fs::read_to_string(&self.log).unwrap_or_default());
+                bail!("blockcast did not start:\n{}", self.said());
             }
             thread::sleep(POLL);
         }

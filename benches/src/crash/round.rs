@@ -74,6 +74,8 @@ pub(super) struct Fate {
     pub(super) later: Has,
     /// That start sent it again.
     pub(super) replayed: bool,
+    /// What the caller was told who had no reply before, and handed the block in again after that start.
+    pub(super) again: Option<Told>,
     /// What the node has of it in the end; it was waited for if it had been promised.
     pub(super) after: Has,
     /// Whether anything could pass to the node before that start.
@@ -193,14 +195,18 @@ impl Arena {
         let replays = self.program.replays()?;
         let mut fates = Vec::new();
         for (((block, told), before), later) in blocks.into_iter().zip(told).zip(before).zip(later) {
-            let promised = block.flaw.is_none() && told.is_some_and(|told| told.kept);
-            if promised {
+            let again = match told {
+                None => hand_in(self.program.doors(), &block, Door::Front),
+                Some(_) => None,
+            };
+            let (after, replayed) = (Has::Nothing, replays.contains(&block.hash));
+            let mut fate = Fate { block, told, before, later, replayed, again, after, reachable };
+            if fate.is_promised() {
                 // Whether it came in time shows below.
-                until(PATIENCE, || Ok(self.node.has(&block.hash)? != Has::Nothing))?;
+                until(PATIENCE, || Ok(self.node.has(&fate.block.hash)? != Has::Nothing))?;
             }
-            let after = self.node.has(&block.hash)?;
-            let replayed = replays.contains(&block.hash);
-            fates.push(Fate { block, told, before, later, replayed, after, reachable });
+            fate.after = self.node.has(&fate.block.hash)?;
+            fates.push(fate);
         }
         Ok(Outcome { fates, hits, misses })
     }
@@ -290,7 +296,7 @@ impl Arena {
 impl Fate {
     /// A good block of which the caller was told that it will reach the node.
     pub(super) fn is_promised(&self) -> bool {
-        self.block.flaw.is_none() && self.told.is_some_and(|told| told.kept)
+        self.block.flaw.is_none() && self.told.or(self.again).is_some_and(|told| told.kept)
     }
 
     /// A promised block that the node does not have.
@@ -300,16 +306,21 @@ impl Fate {
 
     /// What the caller was told that was not so.
     pub(super) fn untruth(&self) -> Option<&'static str> {
-        let told = self.told?;
         let flawed = self.block.flaw.is_some();
-        if told.accepted && (flawed || self.before != Has::Active) {
+        // Whoever asks again is answered by a program that lives on, and has sent the block to its node by then.
+        let (told, has, anew) = match (self.told, self.again) {
+            (Some(told), _) => (told, self.before, false),
+            (None, again) => (again?, self.after, true),
+        };
+        if told.accepted && (flawed || has != Has::Active) {
             return Some("accepted by a node that does not have it");
         }
         if told.refused && !flawed {
             return Some("a good block refused");
         }
         // A flawed block is nowhere in the end; that it was on disk shows only where no node could have refused it.
-        let had = self.before != Has::Nothing || self.later != Has::Nothing || (flawed && self.reachable);
+        let had =
+            anew || self.before != Has::Nothing || self.later != Has::Nothing || (flawed && self.reachable);
         (told.durable && !had && !self.replayed).then_some("on disk and not sent again")
     }
 }
@@ -321,7 +332,8 @@ mod tests {
     fn fate(flaw: Option<Flaw>, told: Told) -> Fate {
         let block = Block { hash: String::new(), bytes: Vec::new(), flaw };
         let (before, later, after) = (Has::Nothing, Has::Nothing, Has::Nothing);
-        Fate { block, told: Some(told), before, later, replayed: false, after, reachable: false }
+        let (told, again, replayed, reachable) = (Some(told), None, false, false);
+        Fate { block, told, before, later, replayed, again, after, reachable }
     }
 
     #[test]
@@ -341,6 +353,8 @@ mod tests {
         assert!(Fate { before: Has::Beside, after: Has::Active, ..fate(None, accepted) }.untruth().is_some());
         assert!(Fate { before: Has::Active, ..fate(None, accepted) }.untruth().is_none());
         assert!(Fate { before: Has::Active, ..fate(Some(Flaw::Amount), accepted) }.untruth().is_some());
+        let again = |after| Fate { told: None, again: Some(accepted), after, ..fate(None, accepted) };
+        assert!(again(Has::Active).untruth().is_none() && again(Has::Beside).untruth().is_some());
         assert!(fate(None, Told { refused: true, ..Told::default() }).untruth().is_some());
         assert!(fate(Some(Flaw::Work), Told { refused: true, ..Told::default() }).untruth().is_none());
     }

@@ -17,11 +17,8 @@ use anyhow::{Context, bail, ensure};
 
 use super::program::{self, Home};
 
-/// Calls that have to do with files; not those by which threads wait for each other, whose number is chance.
+/// Calls that have to do with files.
 const CLASS: &str = "trace=%file,%desc";
-
-/// Memory counts as `%desc`, and is not the journal's.
-const NOT_COUNTED: [&str; 3] = ["mmap", "munmap", "restart_syscall"];
 
 /// How long strace may take to end after the program has.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,16 +54,16 @@ pub(super) struct Tracer {
 }
 
 impl Tracer {
-    /// Watches a thread, and kills its process at a call if one is given. Returns once it watches.
+    /// Watches what a thread does with the journal's files, and kills its process at a call if one is given. Returns once
+    /// it watches.
     ///
     /// # Errors
     /// Where the system does not allow it (`kernel.yama.ptrace_scope`), among others.
     pub(super) fn attach(home: &Home, thread: u32, call: Option<&Call>) -> anyhow::Result<Self> {
         let log = fresh_log(home)?;
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", "strace", "-y", "-p", &thread.to_string(), "-e", CLASS]);
-        command.args(call.iter().flat_map(|call| ["-e".to_owned(), call.injection()]));
-        command.arg("-o").arg(&log).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.args(["--pdeathsig", "KILL", "--", "strace", "-p", &thread.to_string()]);
+        command.args(options(home, call, &log)?).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut strace = command.spawn().context("cannot run setpriv (util-linux)")?;
         let mut said = BufReader::new(strace.stderr.take().context("strace without standard error")?);
         let mut line = String::new();
@@ -92,17 +89,22 @@ impl Drop for Tracer {
 
 /// The command behind which the program starts, to be killed at a call to the journal's files, if one is given.
 ///
-/// `-D`: what we start becomes the program; strace is beside it, and ends with it. `-P`: only calls about these paths are
-/// watched, counted and injected into.
+/// `-D`: what we start becomes the program; strace is beside it, and ends with it.
 pub(super) fn runner(home: &Home, call: Option<&Call>) -> anyhow::Result<Vec<String>> {
     let log = fresh_log(home)?;
-    let mut arguments: Vec<String> = ["strace", "-D", "-f", "-y", "-e", CLASS].map(str::to_owned).into();
-    arguments.extend(call.iter().flat_map(|call| ["-e".to_owned(), call.injection()]));
+    let strace = ["strace", "-D", "-f"].map(str::to_owned);
+    Ok(strace.into_iter().chain(options(home, call, &log)?).collect())
+}
+
+/// What is watched. `-P`: only calls about these paths are seen, counted and injected into; how threads wake each other
+/// is chance.
+fn options(home: &Home, call: Option<&Call>, log: &Path) -> anyhow::Result<Vec<String>> {
+    let mut options = vec!["-e".to_owned(), CLASS.to_owned(), "-o".to_owned(), text(log)?];
+    options.extend(call.iter().flat_map(|call| ["-e".to_owned(), call.injection()]));
     for path in journal_files(&home.journal())? {
-        arguments.extend(["-P".to_owned(), text(&path)?]);
+        options.extend(["-P".to_owned(), text(&path)?]);
     }
-    arguments.extend(["-o".to_owned(), text(&log)?]);
-    Ok(arguments)
+    Ok(options)
 }
 
 /// What was seen at the start of the program, which must be gone and had this process id.
@@ -142,12 +144,12 @@ fn calls(log: &str) -> Vec<String> {
         let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
         let (name, _) = line.split_once('(')?;
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        (is_name && !NOT_COUNTED.contains(&name)).then(|| name.to_owned())
+        is_name.then(|| name.to_owned())
     };
     log.lines().filter_map(name).collect()
 }
 
-/// The journal's directory, what is in it, and the file that a start will begin.
+/// The journal's directory, what is in it, and the file that will be begun next.
 fn journal_files(journal: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = vec![journal.to_owned(), journal.join("lock")];
     let mut last = 0;
@@ -185,7 +187,7 @@ mod tests {
     fn a_log_is_read_with_and_without_threads() {
         let log = "write(11</j/1.log>, \"\\261o(\"..., 78) = 78\nfdatasync(11</j/1.log>) = ?\n+++ killed by SIGKILL +++\n";
         assert_eq!(calls(log), ["write", "fdatasync"]);
-        let log = "7 openat(AT_FDCWD, \"/j\") = 3\n7 openat(AT_FDCWD, \"/j\") = ?\n7 mmap(NULL) = 0\n7 +++ killed +++\n";
+        let log = "7 openat(AT_FDCWD, \"/j\") = 3\n7 openat(AT_FDCWD, \"/j\") = ?\n7 +++ killed +++\n";
         let seen = calls(log);
         assert_eq!(killed_at(&seen), Some(Call::new("openat", 2)));
         assert_eq!(path(&seen), [Call::new("openat", 1), Call::new("openat", 2)]);
