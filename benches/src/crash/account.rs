@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     node::Has,
@@ -105,11 +105,12 @@ impl Account {
             "replayed": self.replayed,
             "killed_at": hits,
         });
+        let wrong: usize = self.untruths.values().sum();
+        let mut untruths = json!({ "seed": seed, "replies": self.told, "by_kind": self.untruths });
         if !self.examples.is_empty() {
             detail["examples"] = json!(self.examples);
+            untruths["examples"] = json!(self.examples);
         }
-        let wrong: usize = self.untruths.values().sum();
-        let untruths: Value = json!({ "seed": seed, "replies": self.told, "by_kind": self.untruths });
         vec![
             Figure::at_most(
                 format!("crash/{kind}/acknowledged_lost"),

@@ -19,6 +19,9 @@ use super::{
 /// How long a block may take to the node after the restart, and anything else that takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The same once a block was lost: the goal is missed then, and how many there are need not take an hour.
+const IMPATIENCE: Duration = Duration::from_millis(300);
+
 /// How long after the last reply a call may come at which the program is to be killed: what is written down behind the
 /// replies may wait for company.
 const AFTERWARDS: Duration = Duration::from_millis(1_500);
@@ -104,6 +107,8 @@ pub(super) struct Arena {
     pub(super) reply_takes: Duration,
     /// How long a start takes.
     pub(super) start_takes: Duration,
+    /// How long a promised block is waited for.
+    patience: Duration,
 }
 
 impl Arena {
@@ -117,7 +122,8 @@ impl Arena {
         let mut program = home.start(&[])?;
         program.ready()?;
         let (reply_takes, start_takes) = (Duration::ZERO, Duration::ZERO);
-        let mut arena = Self { program, home, gate, node, reply_takes, start_takes };
+        let patience = PATIENCE;
+        let mut arena = Self { program, home, gate, node, reply_takes, start_takes, patience };
         arena.program.kill()?;
         let start = Instant::now();
         arena.start()?;
@@ -203,9 +209,12 @@ impl Arena {
             let mut fate = Fate { block, told, before, later, replayed, again, after, reachable };
             if fate.is_promised() {
                 // Whether it came in time shows below.
-                until(PATIENCE, || Ok(self.node.has(&fate.block.hash)? != Has::Nothing))?;
+                until(self.patience, || Ok(self.node.has(&fate.block.hash)? != Has::Nothing))?;
             }
             fate.after = self.node.has(&fate.block.hash)?;
+            if fate.is_lost() {
+                self.patience = IMPATIENCE;
+            }
             fates.push(fate);
         }
         Ok(Outcome { fates, hits, misses })
