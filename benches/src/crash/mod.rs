@@ -24,6 +24,7 @@
 
 mod account;
 mod caller;
+mod choice;
 mod gate;
 mod node;
 mod program;
@@ -31,18 +32,19 @@ mod round;
 mod survey;
 mod tracer;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
 
 use self::{
     account::Account,
     caller::Door,
+    choice::Dice,
     gate::Line,
-    node::{Flaw, Node},
-    round::{Arena, Kill, KillAtStart, Round},
+    node::Node,
+    round::{Arena, Kill, Round},
     survey::{Survey, names},
     tracer::Call,
 };
@@ -116,7 +118,7 @@ pub(crate) fn run(scope: Scope) -> anyhow::Result<Vec<Figure>> {
         Err(_) => rand::random(),
     };
     let mut series = Series {
-        rng: StdRng::seed_from_u64(seed),
+        dice: Dice(StdRng::seed_from_u64(seed)),
         seed,
         amounts,
         rounds: 0,
@@ -164,7 +166,7 @@ fn tracer_missing(arena: &Arena) -> Option<String> {
 /// Rounds of all kinds.
 #[derive(Debug)]
 struct Series {
-    rng: StdRng,
+    dice: Dice,
     seed: u64,
     amounts: Amounts,
     rounds: usize,
@@ -176,7 +178,7 @@ impl Series {
     fn random(&mut self, arena: &mut Arena) -> anyhow::Result<()> {
         let mut account = Account::default();
         for _ in 0..self.amounts.random {
-            let round = self.at_random(arena);
+            let round = self.dice.at_random(arena);
             account.enter(&arena.play(&round)?);
         }
         self.close("random", &account)
@@ -186,12 +188,12 @@ impl Series {
         let mut account = Account::default();
         for call in self.wanted(&survey.commit) {
             for _ in 0..self.amounts.commit {
-                let round = self.at_commit(&call, survey);
+                let round = self.dice.at_commit(&call, survey);
                 account.enter(&arena.play(&round)?);
             }
         }
         for _ in 0..self.amounts.groups {
-            let round = self.in_group(survey);
+            let round = self.dice.in_group(survey);
             account.enter(&arena.play(&round)?);
         }
         self.close("commit", &account)?;
@@ -202,12 +204,12 @@ impl Series {
         let mut account = Account::default();
         for call in self.wanted(&survey.start) {
             for _ in 0..self.amounts.start {
-                let round = self.at_start(&call, arena);
+                let round = self.dice.at_start(&call, arena);
                 account.enter(&arena.play(&round)?);
             }
         }
         for _ in 0..self.amounts.start_random {
-            let round = self.in_start(arena);
+            let round = self.dice.in_start(arena);
             account.enter(&arena.play(&round)?);
         }
         self.close("start", &account)?;
@@ -228,8 +230,9 @@ impl Series {
                 account.enter(&arena.play(&empty)?);
             }
             for _ in 0..self.amounts.tidy_open {
-                let blocks = vec![(Door::Disk, None), (Door::Disk, self.flaw()), (Door::Disk, None)];
-                let round = Round { ballast: MOSTLY_DONE, line: self.shut_line(), blocks, ..empty.clone() };
+                let blocks = vec![(Door::Disk, None), (Door::Disk, self.dice.flaw()), (Door::Disk, None)];
+                let round =
+                    Round { ballast: MOSTLY_DONE, line: self.dice.shut_line(), blocks, ..empty.clone() };
                 account.enter(&arena.play(&round)?);
             }
         }
@@ -242,14 +245,14 @@ impl Series {
         for turn in 0..self.amounts.litecoind {
             let round = match (turn % 3, survey) {
                 (1, Some(survey)) => {
-                    let call = survey.commit.choose(&mut self.rng).context("an empty path")?;
-                    self.at_commit(call, survey)
+                    let call = survey.commit.choose(&mut self.dice.0).context("an empty path")?;
+                    self.dice.at_commit(call, survey)
                 }
                 (2, Some(survey)) => {
-                    let call = survey.start.choose(&mut self.rng).context("an empty path")?;
-                    self.at_start(call, arena)
+                    let call = survey.start.choose(&mut self.dice.0).context("an empty path")?;
+                    self.dice.at_start(call, arena)
                 }
-                _ => self.at_random(arena),
+                _ => self.dice.at_random(arena),
             };
             account.enter(&arena.play(&round)?);
         }
@@ -311,106 +314,8 @@ impl Series {
         }
         let one = |name: &str| {
             let of_name: Vec<_> = path.iter().filter(|call| call.name == name).collect();
-            of_name.choose(&mut self.rng).map(|call| (*call).clone())
+            of_name.choose(&mut self.dice.0).map(|call| (*call).clone())
         };
         names(path).into_iter().filter_map(one).collect()
-    }
-
-    fn at_random(&mut self, arena: &Arena) -> Round {
-        let line = self.line();
-        let number = self.number();
-        // Now and then a pool has the patience to hear that a block is kept, which takes four seconds.
-        let patient = line != Line::Open && self.rng.random_bool(0.02);
-        let kill = if patient || self.rng.random_bool(0.3) {
-            Kill::Told(self.within(arena.reply_takes))
-        } else {
-            Kill::Within(self.within(2 * arena.reply_takes))
-        };
-        let hears = line == Line::Open || patient || matches!(kill, Kill::Within(_));
-        let blocks = (0..number).map(|_| (self.door(hears), self.flaw_sometimes())).collect();
-        let again = self.rng.random_bool(0.25);
-        let starts = again.then(|| (self.line(), KillAtStart::Within(self.within(arena.start_takes))));
-        Round { ballast: 0, line, blocks, kill, starts: starts.into_iter().collect() }
-    }
-
-    /// One good block: that is what the path was looked up with. What comes before the reply comes also while the node
-    /// hears nothing.
-    fn at_commit(&mut self, call: &Call, survey: &Survey) -> Round {
-        let place = survey.commit.iter().position(|other| other == call);
-        let synced = survey.commit.iter().rposition(|other| other.name == "fdatasync");
-        // And one more: that the file is still there.
-        let shut = place <= synced.map(|synced| synced + 1) && self.rng.random_bool(0.4);
-        let (line, door) = if shut { (self.shut_line(), Door::Disk) } else { (Line::Open, Door::Front) };
-        let kill = Kill::At(call.clone());
-        Round { ballast: 0, line, blocks: vec![(door, None)], kill, starts: vec![] }
-    }
-
-    /// Several blocks at once, which the journal may write in one go or in several.
-    fn in_group(&mut self, survey: &Survey) -> Round {
-        let number = self.rng.random_range(2..=8);
-        let name = names(&survey.commit).into_iter().collect::<Vec<_>>();
-        let name = name.choose(&mut self.rng).copied().unwrap_or("write");
-        let nth = self.rng.random_range(1..=if name == "write" { 2 * number } else { 2 });
-        let line = self.line();
-        let hears = line == Line::Open;
-        let blocks = (0..number).map(|_| (self.door(hears), self.flaw_sometimes())).collect();
-        Round { ballast: 0, line, blocks, kill: Kill::At(Call::new(name, nth)), starts: vec![] }
-    }
-
-    /// Two blocks on disk and nowhere else: that is what the path was looked up with.
-    fn at_start(&mut self, call: &Call, arena: &Arena) -> Round {
-        let blocks = vec![(Door::Disk, None), (Door::Disk, self.flaw_sometimes())];
-        let mut starts = vec![(self.line(), KillAtStart::At(call.clone()))];
-        if self.rng.random_bool(0.3) {
-            starts.push((self.line(), KillAtStart::Within(self.within(arena.start_takes))));
-        }
-        let kill = Kill::Told(Duration::ZERO);
-        Round { ballast: 0, line: self.shut_line(), blocks, kill, starts }
-    }
-
-    /// Some blocks on disk, perhaps behind them half a record, and starts that end anywhere.
-    fn in_start(&mut self, arena: &Arena) -> Round {
-        let number = self.number();
-        let blocks = (0..number).map(|_| (Door::Disk, self.flaw_sometimes())).collect();
-        let kill = if self.rng.random_bool(0.4) {
-            // A record is written in two parts.
-            Kill::At(Call::new("write", 2 * self.rng.random_range(1..=number)))
-        } else {
-            Kill::Told(Duration::ZERO)
-        };
-        let starts = (0..self.rng.random_range(1..=3))
-            .map(|_| (self.line(), KillAtStart::Within(self.within(arena.start_takes))))
-            .collect();
-        Round { ballast: 0, line: self.shut_line(), blocks, kill, starts }
-    }
-
-    fn within(&mut self, longest: Duration) -> Duration {
-        longest.mul_f64(self.rng.random())
-    }
-
-    fn number(&mut self) -> usize {
-        if self.rng.random_bool(0.5) { 1 } else { self.rng.random_range(2..=8) }
-    }
-
-    fn line(&mut self) -> Line {
-        if self.rng.random_bool(0.4) { Line::Open } else { self.shut_line() }
-    }
-
-    fn shut_line(&mut self) -> Line {
-        if self.rng.random_bool(0.5) { Line::Silent } else { Line::Cut }
-    }
-
-    /// The front door only where the node is heard, or there is time to wait for that.
-    fn door(&mut self, hears: bool) -> Door {
-        let doors = if hears { &Door::ALL[..] } else { &[Door::Node, Door::Disk] };
-        *doors.choose(&mut self.rng).unwrap_or(&Door::Disk)
-    }
-
-    fn flaw(&mut self) -> Option<Flaw> {
-        Flaw::ALL.choose(&mut self.rng).copied()
-    }
-
-    fn flaw_sometimes(&mut self) -> Option<Flaw> {
-        if self.rng.random_bool(0.2) { self.flaw() } else { None }
     }
 }

@@ -52,6 +52,16 @@ pub(super) enum KillAtStart {
     At(Call),
 }
 
+/// Whether a call came at which the program was to be killed.
+#[derive(Debug)]
+enum Hit {
+    /// It was to be killed at a moment.
+    NotWanted,
+    At(Call),
+    /// It did not come, and the program was killed by hand.
+    Missed,
+}
+
 /// What happens in a round.
 #[derive(Debug, Clone)]
 pub(super) struct Round {
@@ -179,10 +189,10 @@ impl Arena {
         let doors: Vec<_> = round.blocks.iter().map(|(door, _)| *door).collect();
         self.gate.set(round.line);
         let (mut hits, mut misses) = (Vec::new(), 0);
-        let mut note = |hit: Option<Option<Call>>| match hit {
-            Some(Some(call)) => hits.push(call),
-            Some(None) => misses += 1,
-            None => {}
+        let mut note = |hit| match hit {
+            Hit::At(call) => hits.push(call),
+            Hit::Missed => misses += 1,
+            Hit::NotWanted => {}
         };
         let (told, hit) = self.hand_in_and_die(&blocks, &doors, &round.kill)?;
         note(hit);
@@ -224,15 +234,13 @@ impl Arena {
         blocks.iter().map(|block| self.node.has(&block.hash)).collect()
     }
 
-    /// What everybody was told until the program was gone; and, where it was to be killed at a call, that call, or `None`
-    /// if it did not come.
-    #[allow(clippy::type_complexity, reason = "what is told is in the words above")]
+    /// What everybody was told until the program was gone.
     fn hand_in_and_die(
         &mut self,
         blocks: &[Block],
         doors: &[Door],
         kill: &Kill,
-    ) -> anyhow::Result<(Vec<Option<Told>>, Option<Option<Call>>)> {
+    ) -> anyhow::Result<(Vec<Option<Told>>, Hit)> {
         let at = self.program.doors().clone();
         let mut tracer = match kill {
             Kill::At(call) => Some(self.watch(Some(call))?),
@@ -271,8 +279,8 @@ impl Arena {
             killed.and(ended).map(|ended| (told, ended))
         })?;
         let hit = match tracer {
-            Some(tracer) => Some(tracer::killed_at(&tracer.seen()?).filter(|_| ended)),
-            None => None,
+            Some(tracer) => Hit::of(&tracer.seen()?, ended),
+            None => Hit::NotWanted,
         };
         Ok((told, hit))
     }
@@ -282,23 +290,29 @@ impl Arena {
         Tracer::attach(&self.home, self.program.journal_thread()?, call)
     }
 
-    fn start_and_die(&mut self, kill: &KillAtStart) -> anyhow::Result<Option<Option<Call>>> {
+    fn start_and_die(&mut self, kill: &KillAtStart) -> anyhow::Result<Hit> {
         match kill {
             KillAtStart::Within(time) => {
                 self.program = self.home.start(&[])?;
                 thread::sleep(*time);
                 self.program.kill()?;
-                Ok(None)
+                Ok(Hit::NotWanted)
             }
             KillAtStart::At(call) => {
                 self.program = self.home.start(&tracer::runner(&self.home, Some(call))?)?;
                 until(PATIENCE, || Ok(self.program.has_ended()? || self.program.answers()))?;
                 let ended = self.program.has_ended()?;
                 self.program.kill()?;
-                let seen = tracer::seen_at_start(&self.home, self.program.id())?;
-                Ok(Some(tracer::killed_at(&seen).filter(|_| ended)))
+                Ok(Hit::of(&tracer::seen_at_start(&self.home, self.program.id())?, ended))
             }
         }
+    }
+}
+
+impl Hit {
+    /// By what was seen until the program ended, which it did by itself or not.
+    fn of(seen: &[String], ended: bool) -> Self {
+        tracer::killed_at(seen).filter(|_| ended).map_or(Self::Missed, Self::At)
     }
 }
 
