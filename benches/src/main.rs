@@ -6,11 +6,13 @@
 //! `fanout` is about the time that it takes to serve many peers nearby, `wan` about peers far away; `idle_peers` is about
 //! memory, `stalls` about peers that misbehave, `burst` about many blocks in a row. All of them send to the `receivers`,
 //! which are another process; what else needs one is a `part`. `x11` sends nothing: it is about hashing. `submit` is about the
-//! nodes, and about the inspection of what they get. `peers` simulates: it is about the choice of peers.
+//! nodes, and about the inspection of what they get. `peers` simulates: it is about the choice of peers. `crash` runs the
+//! program itself, and kills it.
 
 mod blocks;
 mod burst;
 mod clock;
+mod crash;
 mod fanout;
 mod figure;
 mod idle_peers;
@@ -59,6 +61,8 @@ enum Name {
     Burst,
     /// How fast a found block is on its way to all nodes, and how fast it is judged
     Submit,
+    /// Whether a crash loses an acknowledged block, or makes a lie of a verdict
+    Crash,
     /// How many Dash headers are hashed in a second
     X11,
     /// Whether the peer book finds peers, learns whom to keep, is taken over by nobody, and costs nothing when idle
@@ -116,6 +120,7 @@ fn run(name: Name, scope: Scope) -> anyhow::Result<Vec<Figure>> {
         Name::Stalls => stalls::run(scope),
         Name::Burst => burst::run(scope),
         Name::Submit => submit::run(scope),
+        Name::Crash => crash::run(scope),
         Name::X11 => x11::run(scope),
         Name::Peers => peers::run(scope),
     }
