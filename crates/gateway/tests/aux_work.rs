@@ -113,7 +113,8 @@ fn solved_work_goes_to_its_issuer_only_and_the_block_to_all() {
             assert_eq!((calls(&issuer, "submitauxblock"), calls(&backup, "submitauxblock")), (1, 0));
             let path = format!("/api/v1/blocks/{hash}");
             let taken = |reply: &http::Reply| {
-                let nodes = reply.json()["nodes"].as_array().cloned().unwrap_or_default();
+                let nodes =
+                    reply.json()["block"]["deliveries"][0]["nodes"].as_array().cloned().unwrap_or_default();
                 let accepted = nodes.iter().filter(|node| node["judgement"] == "accepted").count();
                 (accepted == 2).then_some(())
             };

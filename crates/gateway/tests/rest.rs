@@ -82,8 +82,23 @@ fn a_block_in_bytes_or_in_hex_is_answered_with_its_report() {
         let hashes: Vec<_> =
             blocks["blocks"].as_array().unwrap().iter().map(|block| &block["hash"]).collect();
         assert_eq!(hashes, [3, 2, 1].map(|nonce| json!(hash_of(&block(nonce)))).iter().collect::<Vec<_>>());
-        let one = bc.json(&format!("/api/v1/blocks/{}", hash_of(&hex))).await;
-        assert_eq!((&one["status"], &one["other_forms"]), (&json!("accepted"), &json!([])));
+        let page = format!("/api/v1/blocks/{}", hash_of(&hex));
+        let one = bc.json(&page).await;
+        let block = &one["block"];
+        assert_eq!(one["ledger"]["available"], true, "{one:#}");
+        assert_eq!(
+            (&block["deliveries"][0]["status"], &block["raw_kept"]),
+            (&json!("accepted"), &json!(true))
+        );
+        assert_eq!(block["deliveries"].as_array().map(Vec::len), Some(1));
+        assert!(block["deliveries"][0]["submissions"][0]["answer"] == "accepted", "{block:#}");
+        let raw = bc.get(&format!("{page}/raw")).await;
+        assert_eq!((raw.status, raw.body.as_ref()), (200, &recordings::unhex(&hex)[..]));
+        // Its delivery is still known: the replay joins it.
+        let again = http::request(bc.http, "POST", &format!("{page}/replay"), &[], b"").await;
+        assert_eq!((again.status, &again.json()["repeats"]), (200, &json!(1)), "{}", again.text());
+        let filtered = bc.json("/api/v1/blocks?source=cli&limit=5").await;
+        assert_eq!(filtered["blocks"].as_array().map(Vec::len), Some(1), "{filtered:#}");
     });
 }
 
@@ -136,7 +151,7 @@ fn what_cannot_be_done_is_said_with_its_remedy() {
             ("POST", "/api/v1/chains/litecoin/blocks?timeout=9e9", b"00", 400, "bad_query", "timeout=9e9"),
             ("POST", "/api/v1/chains/litecoin/blocks?w=1", b"00", 400, "bad_query", "w"),
             ("GET", "/api/v1/blocks/xyz", b"", 400, "bad_hash", "64 hexadecimal digits"),
-            ("GET", &unknown, b"", 404, "unknown_block", "last two minutes"),
+            ("GET", &unknown, b"", 404, "unknown_block", "the ledger does not have it"),
             ("GET", "/nothing", b"", 404, "unknown_path", "/nothing"),
             ("GET", "/api/v1/chains/litecoin/blocks", b"", 405, "method_not_allowed", "POST"),
             ("POST", "/metrics", b"", 405, "method_not_allowed", "GET"),
@@ -195,7 +210,8 @@ fn the_metrics_are_prometheus_text_with_the_documented_names() {
         let bc = Setup::of(&[("a", node.address)]).start();
         bc.eventually("/readyz", |reply| (reply.status == 200).then_some(())).await;
         assert_eq!(bc.post("", &recordings::unhex(&block(1))).await.status, 200);
-        let counted = "blockcast_blocks_total{chain=\"litecoin\",final=\"accepted\",source=\"rest\"} 1";
+        let counted =
+            "blockcast_block_judgements_total{chain=\"litecoin\",result=\"accepted\",source=\"rest\"} 1";
         bc.eventually("/metrics", |reply| reply.text().contains(counted).then_some(())).await;
         let reply = bc.get("/metrics").await;
         assert_eq!(reply.header("Content-Type"), Some("text/plain; version=0.0.4"));

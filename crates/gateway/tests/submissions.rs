@@ -117,7 +117,11 @@ fn blocks_in_named_parameters_and_in_a_template_call_go_through_the_engine_too()
             let reply = bc.call(&call.replace("HEX", &block)).await;
             assert_eq!(reply.text(), "{\"result\":null,\"error\":null,\"id\":1}\n", "{call}");
             let report = bc.json(&format!("/api/v1/blocks/{}", hash_of(&block))).await;
-            assert_eq!(report["source"], "front_door");
+            let delivery = &report["block"]["deliveries"][0];
+            assert_eq!(delivery["source"], "front_door");
+            let submission = &delivery["submissions"][0];
+            assert_eq!(submission["answer"], "null", "{report:#}");
+            assert!(submission["submitter"].as_str().unwrap().contains("@127.0.0.1:"), "{report:#}");
             let sent = node.seen().last().unwrap().body.clone();
             assert!(sent.contains(&block), "the node gets the pool's own digits");
         }
@@ -172,7 +176,10 @@ fn a_caller_who_hangs_up_changes_nothing_about_the_delivery() {
         drop(pool);
         release.send(true).unwrap();
         let report = format!("/api/v1/blocks/{}", hash_of(&block(1)));
-        bc.eventually(&report, |reply| (reply.json()["status"] == "accepted").then_some(())).await;
+        bc.eventually(&report, |reply| {
+            (reply.json()["block"]["deliveries"][0]["status"] == "accepted").then_some(())
+        })
+        .await;
         assert_eq!(node.methods(), ["submitblock"]);
     });
 }

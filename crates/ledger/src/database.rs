@@ -40,6 +40,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Trouble> {
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     }
     schema::migrate(&mut connection)?;
+    schema::verify(&connection)?;
     // A write ahead log: whoever reads waits for nobody. Synced when it is merged: a power cut may cost the last
     // moments of history, and nothing else.
     connection

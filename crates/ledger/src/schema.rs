@@ -164,3 +164,19 @@ fn take(transaction: &Transaction<'_>, step: &str, to: i64) -> rusqlite::Result<
     transaction.execute_batch(step)?;
     transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {to};"))
 }
+
+/// Holds the tables of a file against those that this release makes: damage that hits their description is noticed by no
+/// checksum, as SQLite has none.
+pub(crate) fn verify(connection: &Connection) -> Result<(), Trouble> {
+    let mut fresh = Connection::open_in_memory()?;
+    migrate(&mut fresh)?;
+    if described(connection)? != described(&fresh)? {
+        return Err(Trouble::Damaged("its tables are not those of its version".into()));
+    }
+    Ok(())
+}
+
+fn described(connection: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    let mut select = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")?;
+    select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
