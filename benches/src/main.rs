@@ -16,6 +16,7 @@ mod crash;
 mod fanout;
 mod figure;
 mod idle_peers;
+mod ledger;
 mod memory;
 mod part;
 mod peers;
@@ -63,6 +64,8 @@ enum Name {
     Submit,
     /// Whether a crash loses an acknowledged block, or makes a lie of a verdict
     Crash,
+    /// What it costs a block that it is written down, and how fast that is read again
+    Ledger,
     /// How many Dash headers are hashed in a second
     X11,
     /// Whether the peer book finds peers, learns whom to keep, is taken over by nobody, and costs nothing when idle
@@ -121,6 +124,7 @@ fn run(name: Name, scope: Scope) -> anyhow::Result<Vec<Figure>> {
         Name::Burst => burst::run(scope),
         Name::Submit => submit::run(scope),
         Name::Crash => crash::run(scope),
+        Name::Ledger => ledger::run(scope),
         Name::X11 => x11::run(scope),
         Name::Peers => peers::run(scope),
     }
