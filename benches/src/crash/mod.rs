@@ -218,21 +218,23 @@ impl Series {
 
     fn tidy(&mut self, arena: &mut Arena, survey: &Survey) -> anyhow::Result<()> {
         let mut account = Account::default();
-        for call in self.wanted(&survey.tidy) {
-            let empty = Round {
-                ballast: ALL_DONE,
-                line: Line::Open,
-                blocks: vec![],
-                kill: Kill::Idle(call),
-                starts: vec![],
-            };
+        let calls = self.wanted(&survey.tidy);
+        for call in &calls {
+            let kill = Kill::Idle(call.clone());
+            let round = Round { ballast: ALL_DONE, line: Line::Open, blocks: vec![], kill, starts: vec![] };
             for _ in 0..self.amounts.tidy {
-                account.enter(&arena.play(&empty)?);
+                account.enter(&arena.play(&round)?);
             }
+        }
+        // Open blocks are written once more, in two parts each.
+        let blocks = [(Door::Disk, None), (Door::Disk, self.dice.flaw()), (Door::Disk, None)];
+        let parts = (2..=1 + 2 * blocks.len()).map(|nth| Call::new("write", nth));
+        let parts: Vec<_> = parts.filter(|_| !self.amounts.names_only).collect();
+        for call in calls.into_iter().chain(parts) {
             for _ in 0..self.amounts.tidy_open {
-                let blocks = vec![(Door::Disk, None), (Door::Disk, self.dice.flaw()), (Door::Disk, None)];
+                let (line, kill) = (self.dice.shut_line(), Kill::Idle(call.clone()));
                 let round =
-                    Round { ballast: MOSTLY_DONE, line: self.dice.shut_line(), blocks, ..empty.clone() };
+                    Round { ballast: MOSTLY_DONE, line, blocks: blocks.to_vec(), kill, starts: vec![] };
                 account.enter(&arena.play(&round)?);
             }
         }
