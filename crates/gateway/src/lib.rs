@@ -37,7 +37,10 @@
 //! | path | answers |
 //! |---|---|
 //! | `POST /api/v1/chains/{chain}/blocks` | takes a block, raw or hex; the delivery's report: 200 once what `?wait=node\|peers:N` names has happened, 202 when `&timeout=SECONDS` (4) ends first |
-//! | `GET /api/v1/blocks`, `/api/v1/blocks/{hash}` | reports of the blocks on their way and of the last two minutes |
+//! | `GET /api/v1/blocks` | the history, newest first: `?chain=`, `&state=open,active,…`, `&source=`, `&since=`, `&until=`, `&before=` (Unix milliseconds), `&limit=` |
+//! | `GET /api/v1/blocks/{hash}`, `/api/v1/blocks/{hash}/raw` | everything about a block: what the chain says of it and why, each of its deliveries; its bytes |
+//! | `POST /api/v1/blocks/{hash}/replay` | sends a block on its way again; answers as for one that is handed in |
+//! | `GET /api/v1/events` | server-sent events: `block`, `verdict`, `peer`, `fate`; `?chain=` and `&kind=` for a part |
 //! | `GET /api/v1/chains`, `/api/v1/chains/{chain}` | chains with their nodes, journal, and peers in numbers |
 //! | `GET /api/v1/chains/{chain}/peers` | the peer book, best first, and the bans; `?state=connected,dialing,idle`, `&source=…` and `&limit=N` for a part of it |
 //! | `GET /api/v1/chains/{chain}/peers/{host:port}` | why a peer is where it is: its score term by term, what was measured, what keeps it from being dialled |

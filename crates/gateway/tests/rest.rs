@@ -11,9 +11,12 @@ use support::{
     node::{Act, Node, nobody},
     run,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Every route, with a method that it knows.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 18] = [
+    ("GET", "/api/v1/blocks/00/raw"),
+    ("POST", "/api/v1/blocks/00/replay"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -337,4 +340,49 @@ fn an_address_that_is_taken_is_named_with_its_purpose_and_the_remedy() {
             assert!(text.contains(part), "{part} is missing in: {text}");
         }
     });
+}
+
+#[test]
+fn events_are_told_as_they_happen_and_only_those_that_are_asked_for() {
+    run(async {
+        let node = Node::accepting().await;
+        let bc = Setup::of(&[("a", node.address)]).start();
+        let mut listener = tokio::net::TcpStream::connect(bc.http).await.unwrap();
+        let request = "GET /api/v1/events?chain=litecoin&kind=block,verdict HTTP/1.1\r\nHost: x\r\n\r\n";
+        listener.write_all(request.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        while !contains(&heard, ": listening") {
+            assert!(listener.read_buf(&mut heard).await.unwrap() > 0);
+        }
+        assert!(contains(&heard, "text/event-stream"));
+        let hex = block(1);
+        assert_eq!(bc.post("", &recordings::unhex(&hex)).await.status, 200);
+        let both = async {
+            // To the end of the second.
+            while heard.windows(7).filter(|seven| *seven == b"event: ").count() < 2
+                || !heard.ends_with(b"\n\n\r\n")
+            {
+                assert!(listener.read_buf(&mut heard).await.unwrap() > 0);
+            }
+        };
+        tokio::time::timeout(support::PATIENCE, both).await.expect("the verdict is told");
+        let text = String::from_utf8_lossy(&heard).into_owned();
+        let data: Vec<Value> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect();
+        let kinds: Vec<_> = data.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["block", "verdict"]);
+        assert!(
+            data.iter().all(|event| event["block"] == json!(hash_of(&hex)) && event["chain"] == "litecoin")
+        );
+        assert_eq!(data[1]["judgement"], "accepted");
+        let bad = bc.get("/api/v1/events?kind=gossip").await;
+        assert_eq!((bad.status, &bad.json()["error"]["kind"]), (400, &json!("bad_query")));
+    });
+}
+
+fn contains(heard: &[u8], text: &str) -> bool {
+    heard.windows(text.len()).any(|window| window == text.as_bytes())
 }

@@ -16,7 +16,7 @@ const RING: usize = 1024;
 /// Something has happened.
 #[derive(Debug, Clone, Serialize)]
 pub struct Event {
-    /// What: `block` (handed in), `verdict` (of a node), `peer` (its outcome), `echo`, `fate` (the chain's word),
+    /// What: `block` (handed in), `verdict` (of a node), `peer` (its outcome), `fate` (the chain's word),
     /// `connected`, `disconnected`.
     pub kind: &'static str,
     /// The chain, by its configured name.

@@ -18,6 +18,7 @@ use protocol::{
     headers::PeerChain,
     session::{Event, Introduction, Session, Shelf, Via},
 };
+use serde_json::json;
 use wire::{BlockHash, Header, NetworkAddress};
 
 use crate::{Delivery, Ended, Peer, PeerNotice, PeerSpec, Refusal, Relay};
@@ -111,6 +112,10 @@ impl Relay {
         peer.close();
         // Before its deliveries are told of it: whose doing it was is part of what they mean.
         *peer.ending.lock() = Some(ended.kind());
+        if peer.is_ready() {
+            let told = || json!({ "peer": peer.name(), "reason": ended.kind() });
+            self.events.tell(self.name(), "disconnected", told);
+        }
         self.peers.remove(peer.id);
         self.locks.lock().forget(peer.id);
         self.others.forget(peer.id);
@@ -244,6 +249,7 @@ impl Host for PeerHost {
                 relay.others.joined(&peer, now);
                 relay.peers.set_ready(&peer);
                 relay.metrics.connection_attempt("success");
+                relay.events.tell(relay.name(), "connected", || json!({ "peer": peer.name() }));
                 peer.notify(PeerNotice::Ready);
                 relay.catch_up(&peer);
             }

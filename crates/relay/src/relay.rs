@@ -49,6 +49,10 @@ const SHELF: usize = 64;
 /// How long the inspection of a block waits for the nodes to have it, while no peer is there to be sent to.
 const NODES_FIRST: Duration = Duration::from_millis(10);
 
+/// How long the journal waits for the nodes' requests to be written to their sockets. Those to healthy nodes nearby are
+/// within a fraction of it; what a node then needs for its verdict is longer than what the disk needs.
+const JOURNAL_AFTER: Duration = Duration::from_millis(2);
+
 /// What a relay is made with.
 #[derive(Debug, Clone)]
 pub struct RelaySettings {
@@ -243,15 +247,15 @@ impl Relay {
         ));
         if let Some(known) = self.join(&delivery, &submission) {
             if known.read(|state| matches!(state.journal, JournalState::NotDurable { .. })) {
-                self.write_to_journal(&known, &submission);
+                self.write_to_journal(&known, &submission, None);
             }
             tracing::info!(chain = self.name(), %block, source = submission.source.as_str(), "block handed in again");
             return known;
         }
         self.live.lock().push(delivery.clone());
-        self.submit_to_nodes(&delivery, &submission);
+        let request = self.submit_to_nodes(&delivery, &submission);
         self.inspect(&delivery, submission.bytes.clone());
-        self.write_to_journal(&delivery, &submission);
+        self.write_to_journal(&delivery, &submission, request);
         self.events.tell(self.name(), "block", || {
             let (size, source) = (submission.bytes.len(), submission.source.as_str());
             json!({ "block": block.to_string(), "size": size, "source": source })
@@ -283,9 +287,13 @@ impl Relay {
         Some(known)
     }
 
-    fn submit_to_nodes(self: &Arc<Self>, delivery: &Arc<Delivery>, submission: &Submission) {
+    fn submit_to_nodes(
+        self: &Arc<Self>,
+        delivery: &Arc<Delivery>,
+        submission: &Submission,
+    ) -> Option<SubmitRequest> {
         if self.nodes.is_empty() {
-            return;
+            return None;
         }
         let request = match &submission.hex {
             Some(digits) => SubmitRequest::from_hex(digits.clone()),
@@ -294,18 +302,27 @@ impl Relay {
         for node in &self.nodes {
             self.spawn(self.clone().submit_to_node(node.clone(), delivery.clone(), request.clone()));
         }
+        Some(request)
     }
 
-    fn write_to_journal(self: &Arc<Self>, delivery: &Arc<Delivery>, submission: &Submission) {
+    fn write_to_journal(
+        self: &Arc<Self>,
+        delivery: &Arc<Delivery>,
+        submission: &Submission,
+        request: Option<SubmitRequest>,
+    ) {
         if submission.on_disk {
             let after = delivery.since_received();
             return delivery.update(|state| state.journal = JournalState::Durable { after });
         }
         let (relay, delivery, block) = (self.clone(), delivery.clone(), submission.bytes.clone());
-        // Tracked and not cancelled: a block that is being written when we stop is still to be written. And a task, for
-        // those that send to the nodes are before it in the queue: what they have given to the kernel outlives us, too,
-        // and needs no disk for it.
+        // Tracked and not cancelled: a block that is being written when we stop is still to be written.
         self.tasks.spawn(async move {
+            // The journal's thread would take the processor from those that send. Nobody is told of the block before it
+            // is on disk, and what the kernel has of it outlives us, too.
+            if let Some(request) = request {
+                let (Ok(()) | Err(_)) = timeout(JOURNAL_AFTER, request.written_to(relay.nodes.len())).await;
+            }
             let chain = relay.name().into();
             let entry = Entry { key: relay.journal_key(&delivery), chain, meta: Bytes::new(), block };
             relay.see_to_disk(delivery, entry).await;

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::endpoint::Url;
@@ -45,6 +46,8 @@ pub(crate) type Body = Full<Chain<Chain<Bytes, Bytes>, Bytes>>;
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
     meter: Arc<Mutex<Meter>>,
+    /// Who is to be told when the next request has been written, and of how many bytes its body is.
+    whole: Option<(usize, Arc<watch::Sender<usize>>)>,
     address: String,
     last_used: Instant,
 }
@@ -55,6 +58,8 @@ pub(crate) struct Meter {
     sent: usize,
     last_sent: Option<Instant>,
     received: usize,
+    /// Who is to be told when more bytes were sent than these.
+    whole: Option<(usize, Arc<watch::Sender<usize>>)>,
 }
 
 /// A reply as it came: nothing is read into the status or the body yet.
@@ -106,7 +111,12 @@ impl Connection {
                 tracing::debug!(node = %peer, %error, "RPC connection ended");
             }
         });
-        Ok(Self { sender, meter, address, last_used: Instant::now() })
+        Ok(Self { sender, meter, whole: None, address, last_used: Instant::now() })
+    }
+
+    /// Counts the next request up in `whole` once its body, of so many bytes, has been given to the kernel.
+    pub(crate) fn tell_when_written(&mut self, body: usize, whole: Arc<watch::Sender<usize>>) {
+        self.whole = Some((body, whole));
     }
 
     /// The meter, to be read also after the exchange was cancelled by a time limit.
@@ -127,7 +137,7 @@ impl Connection {
     /// Sends one request and reads the whole reply, at most `limit` bytes of body. No time limit: the caller sets one
     /// and drops the connection when it passes.
     pub(crate) async fn exchange(&mut self, request: Request<Body>, limit: usize) -> Result<Reply, Failure> {
-        *self.meter.lock() = Meter::default();
+        *self.meter.lock() = Meter { whole: self.whole.take(), ..Meter::default() };
         if let Err(error) = self.sender.ready().await {
             return Err(Failure { error: lost(&self.address, &error), unsent: true, silent: true });
         }
@@ -234,6 +244,12 @@ impl Metered {
             let mut meter = self.meter.lock();
             meter.sent += count;
             meter.last_sent = Some(Instant::now());
+            if let Some((_, whole)) = {
+                let sent = meter.sent;
+                meter.whole.take_if(|(body, _)| sent > *body)
+            } {
+                whole.send_modify(|count| *count += 1);
+            }
         }
         result
     }

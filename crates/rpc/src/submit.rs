@@ -1,10 +1,12 @@
 //! `submitblock`: one body for all nodes, a connection that is open already, and quick retries while a retry can help.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::{Client, REQUEST_LIMIT};
@@ -32,6 +34,8 @@ const LISTED: usize = 64;
 #[derive(Clone)]
 pub struct SubmitRequest {
     pieces: [Bytes; 3],
+    /// How many connections have been given all of it.
+    written: Arc<watch::Sender<usize>>,
 }
 
 /// How a submit to one node ended, and how it got there.
@@ -98,7 +102,15 @@ impl SubmitRequest {
     /// The request with what stands between the quotes of its only parameter.
     fn around(parameter: Bytes) -> Self {
         let head = format!(r#"{{"jsonrpc":"1.0","id":"{ID}","method":"submitblock","params":[""#);
-        Self { pieces: [head.into(), parameter, Bytes::from_static(br#""]}"#)] }
+        let pieces = [head.into(), parameter, Bytes::from_static(br#""]}"#)];
+        Self { pieces, written: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// Waits until so many connections have given all of it to the kernel.
+    pub async fn written_to(&self, connections: usize) {
+        let mut written = self.written.subscribe();
+        // The sender is our own.
+        let (Ok(_) | Err(_)) = written.wait_for(|count| *count >= connections).await;
     }
 
     /// The size of the HTTP body in bytes.
@@ -225,6 +237,7 @@ impl Client {
             },
         };
         let meter = connection.meter();
+        connection.tell_when_written(request.size(), request.written.clone());
         let post = self.post(self.endpoint().url.path(), &login, request.pieces.clone());
         let limit = self.endpoint().timeouts.submit;
         let exchanged = timeout(limit, connection.exchange(post, VERDICT_LIMIT)).await;

@@ -114,7 +114,31 @@ struct Journal {
     last_sync_seconds: Option<f64>,
 }
 
-/// `{"version", "uptime_seconds", "ready", "reasons", "journal", "chains": [chain, …]}`
+/// The ledger, which all chains share.
+#[derive(Serialize)]
+struct Ledger {
+    /// Whether history is being written down.
+    available: bool,
+    /// Why not.
+    why: Option<String>,
+    blocks: u64,
+    bytes: u64,
+    /// Writes that wait.
+    pending: usize,
+    /// Writes that were let go of because too many waited.
+    dropped: u64,
+    /// The latest failure, which may be over.
+    last_error: Option<String>,
+}
+
+fn ledger(shared: &Shared) -> Ledger {
+    let health = shared.engine.ledger();
+    let ledger::Health { available, why, blocks, bytes, pending, dropped, last_error, .. } = health;
+    let last_error = last_error.map(|fault| fault.message);
+    Ledger { available, why, blocks, bytes, pending, dropped, last_error }
+}
+
+/// `{"version", "uptime_seconds", "ready", "reasons", "journal", "ledger", "chains": [chain, …]}`
 pub(super) async fn all(shared: Data<Shared>) -> HttpResponse {
     let readiness = shared.readiness();
     let chains: Vec<_> = shared.engine.chains().iter().map(|chain| describe(&shared, chain)).collect();
@@ -124,6 +148,7 @@ pub(super) async fn all(shared: Data<Shared>) -> HttpResponse {
         "ready": readiness.ready,
         "reasons": readiness.reasons,
         "journal": journal(&shared),
+        "ledger": ledger(&shared),
         "chains": chains,
     }))
 }

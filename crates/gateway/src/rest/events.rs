@@ -32,7 +32,7 @@ const LISTENERS: usize = 32;
 const STILL_HERE: Duration = Duration::from_secs(15);
 
 /// Every kind of event.
-const KINDS: [&str; 7] = ["block", "verdict", "peer", "fate", "connected", "disconnected", "echo"];
+const KINDS: [&str; 6] = ["block", "verdict", "peer", "fate", "connected", "disconnected"];
 
 static LISTENING: AtomicUsize = AtomicUsize::new(0);
 
