@@ -271,14 +271,14 @@ fn report(number: usize, received_unix_ms: u64) -> Report {
         attempts: 1,
     };
     Report {
-        chain: if number % 3 == 0 { "dash" } else { "litecoin" }.into(),
+        chain: if number.is_multiple_of(3) { "dash" } else { "litecoin" }.into(),
         hash: format!("{number:064x}"),
         form: format!("{number:064x}"),
         height: u32::try_from(number).ok(),
         parent: format!("{:064x}", number.wrapping_sub(1)),
         merged_with: None,
         size: SIZE,
-        source: if number % 5 == 0 { Source::Cli } else { Source::FrontDoor },
+        source: if number.is_multiple_of(5) { Source::Cli } else { Source::FrontDoor },
         received_unix_ms,
         age_ms: 0.0,
         repeats: 0,
