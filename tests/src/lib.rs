@@ -50,6 +50,7 @@
 pub mod base;
 pub mod block;
 pub mod blockcast;
+pub mod clock;
 pub mod daemon;
 pub mod dashd;
 pub mod dogecoind;

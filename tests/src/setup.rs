@@ -90,6 +90,8 @@ pub struct Setup {
     pub discovery: Vec<String>,
     /// How many peers are only listened to.
     pub observers: usize,
+    /// At which depth a block, or its rival, has the chain's last word; the chain's default without it.
+    pub confirmations: Option<u32>,
     /// Methods that the front door denies.
     pub deny: Vec<String>,
     /// Lines at the end of `blockcast.toml`, with their own `[table]` headings.
@@ -114,6 +116,7 @@ impl Default for Setup {
             peers: Vec::new(),
             discovery: Vec::new(),
             observers: 1,
+            confirmations: None,
             deny: ["stop", "dumpprivkey", "dumpwallet"].map(str::to_owned).to_vec(),
             more_main: String::new(),
             more_chain: String::new(),
@@ -154,6 +157,9 @@ impl Setup {
         replace(&config.join("blockcast.toml"), &main);
 
         let mut chain = format!("chain = {}\nnetwork = \"regtest\"\nenabled = true\n", quoted(&self.chain));
+        if let Some(confirmations) = self.confirmations {
+            line(&mut chain, format!("confirmations = {confirmations}"));
+        }
         for node in &self.nodes {
             let auth = match &node.auth {
                 Auth::Cookie(file) => format!("cookie_file = {}", quoted(path(file))),

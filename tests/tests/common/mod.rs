@@ -41,9 +41,43 @@ pub(crate) fn metric(bc: &Blockcast, name: &str, labels: &[(&str, &str)]) -> Opt
         .and_then(|line| line.rsplit(' ').next()?.parse().ok())
 }
 
-/// The delivery report of a block.
+/// The report of a block's first delivery.
 pub(crate) fn report_of(bc: &Blockcast, hash: &str) -> Value {
-    bc.get_json(&format!("/api/v1/blocks/{hash}"))
+    block_of(bc, hash)["deliveries"][0].take()
+}
+
+/// All that is known of a block.
+pub(crate) fn block_of(bc: &Blockcast, hash: &str) -> Value {
+    bc.get_json(&format!("/api/v1/blocks/{hash}"))["block"].take()
+}
+
+/// What is known of a block once the chain says this of it.
+pub(crate) fn block_in_state(bc: &Blockcast, hash: &str, state: &str) -> Value {
+    let mut last = Value::Null;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let found = eventually(PATIENCE * 2, format!("{hash} is {state}"), || {
+        // A block that is only in the ledger is not there before the ledger is open.
+        last = bc.try_get(&format!("/api/v1/blocks/{hash}"))?.json();
+        let is_so = last["block"]["fate"]["state"] == state;
+        (is_so || std::time::Instant::now() > deadline).then(|| is_so.then(|| last["block"].take()))
+    });
+    found.unwrap_or_else(|| panic!("{hash} is not {state}: {last:#}\n{}", bc.log()))
+}
+
+/// The states that a block has been in, in order.
+pub(crate) fn path_of(block: &Value) -> Vec<String> {
+    let changes = block["fate"]["changes"].as_array().cloned().unwrap_or_default();
+    changes.iter().filter_map(|change| change["state"].as_str().map(str::to_owned)).collect()
+}
+
+/// What the command line prints; it must succeed.
+pub(crate) fn printed(bc: &Blockcast, args: &[&str]) -> String {
+    let url = format!("http://{}", bc.http_addr());
+    let output = bc.cli(&[args, &["--url", &url]].concat());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {text}{complaint}");
+    text
 }
 
 /// What a report says of one peer.
