@@ -417,7 +417,6 @@ fn times(value: &Value, name: &str) -> Vec<(String, f64)> {
 
 /// litecoind writes its chain to disk when it has time: what it took just before a crash is gone.
 #[test]
-#[ignore = "the engine does not: an accepted block is done for it, and only `blockcast replay` sends it again"]
 fn a_node_that_crashes_and_forgets_a_block_that_it_had_accepted_gets_it_again() {
     require_litecoind!();
     let mut net = Regtest::start(Base::Segwit);

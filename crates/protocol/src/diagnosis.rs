@@ -101,7 +101,10 @@ impl Evidence {
     /// How many of the peers had it by then, in words.
     fn share(&self, by_ms: f64) -> (usize, String) {
         let had = self.proofs_ms.iter().filter(|at| **at <= by_ms).count();
-        (had, format!("{had} of {} peers were proven to have ours", self.addressed))
+        match self.addressed {
+            0 => (had, "no peer was there to be sent ours".to_owned()),
+            addressed => (had, format!("{had} of {addressed} peers were proven to have ours")),
+        }
     }
 }
 
@@ -241,6 +244,8 @@ mod tests {
         let unknown = Evidence { rival_ms: None, ..race() };
         assert_eq!((told(&unknown).0, told(&unknown).1), (Cause::LostRace, None));
         assert!(told(&unknown).2.contains("not known"));
+        let alone = Evidence { addressed: 0, proofs_ms: vec![], ..race() };
+        assert!(told(&alone).2.ends_with("and then no peer was there to be sent ours"), "{}", told(&alone).2);
     }
 
     #[test]

@@ -98,6 +98,8 @@ pub(crate) struct State {
     pub(crate) retired: bool,
     /// Whether a rival is so deep in its place that it is not sent again.
     pub(crate) given_up: bool,
+    /// Whether a node that had it has it no more: what the nodes said is no answer any longer.
+    pub(crate) forgotten: bool,
     /// How often it was sent again, long after it came.
     pub(crate) replays: Replays,
     /// Whether the ledger has it, or is known not to work.
@@ -255,6 +257,7 @@ impl Delivery {
             summed_up: false,
             retired: false,
             given_up: false,
+            forgotten: false,
             replays: Replays::default(),
             recorded: false,
             replaced: false,

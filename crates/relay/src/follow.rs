@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use ledger::{Block, Ledger, Report};
+use ledger::{Block, Ledger, Report, Source};
 use parking_lot::Mutex;
 use protocol::{
     fate::{Place, State, Weight, Word},
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use wire::BlockHash;
 
 use crate::{
-    Delivery, Node, NodeTip, Relay,
+    Delivery, Node, NodeTip, Relay, Submission,
     followed::{Followed, News},
     nodes::{NOT_FOUND, tips_of},
     report::unix_ms,
@@ -36,6 +36,9 @@ const MANY: usize = 1000;
 
 /// How many questions go to a node in one request.
 const BATCH: usize = 50;
+
+/// How often a block is sent again that a node had and has no more.
+const AGAIN: u32 = 20;
 
 /// How long shutting down waits for the ledger.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
@@ -362,6 +365,9 @@ impl Relay {
             State::Orphaned => tracing::error!(chain, %block, node, by, why, "block is orphaned"),
             State::Rejected => tracing::error!(chain, %block, why, "block is rejected"),
         }
+        if new.verdict.state == State::Open && told.replays.done < AGAIN {
+            self.spawn(self.clone().send_again(block));
+        }
         if new.verdict.state == State::Orphaned {
             // A rival that is this deep does not go away: the block is not sent again.
             let lost = self.live().into_iter().filter(|delivery| delivery.block() == block);
@@ -370,6 +376,34 @@ impl Relay {
                 self.close_if_done(&delivery);
             });
         }
+    }
+
+    /// No node has a block any more that one had, nor a rival in its place. A node writes its chain to disk when it has
+    /// time: what it took just before a crash is gone.
+    async fn send_again(self: Arc<Self>, block: BlockHash) {
+        let bytes = match (self.raw(&block), &self.ledger) {
+            (Some(bytes), _) => Some(bytes),
+            (None, Some(ledger)) => match ledger.raw(Some(self.name()), &block.to_string()).await {
+                Ok(kept) => kept.map(|(_, bytes)| bytes),
+                Err(error) => {
+                    tracing::debug!(chain = self.name(), %block, %error, "the ledger does not give its bytes");
+                    None
+                }
+            },
+            (None, None) => None,
+        };
+        let chain = self.name();
+        let Some(bytes) = bytes else {
+            return tracing::error!(chain, %block, "no node has the block any more, and its bytes are not kept");
+        };
+        tracing::warn!(chain, %block, "no node has the block any more: it is sent again");
+        for delivery in self.live().iter().filter(|delivery| delivery.block() == block) {
+            delivery.note(|state| state.forgotten = true);
+        }
+        if let Some(followed) = self.followed.lock().get_mut(&block) {
+            followed.told.replays.done += 1;
+        }
+        self.submit(Submission::own(Source::Replay, bytes));
     }
 
     /// Writes down everything as it is in the end, and waits for it a little.

@@ -276,7 +276,7 @@ impl Relay {
         let known = {
             let mut recent = self.recent.lock();
             let known = recent.insert(delivery.block(), &delivery.digest, delivery.clone())?;
-            if known.read(|state| state.retired || state.is_refused_for_good()) {
+            if known.read(|state| state.retired || state.forgotten || state.is_refused_for_good()) {
                 known.update(|state| state.replaced = true);
                 recent.replace(delivery.block(), &delivery.digest, delivery.clone());
                 return None;
