@@ -19,6 +19,7 @@
 //! * [`masternode`]: who signs ChainLocks.
 //! * [`Blockcast`] and [`Setup`]: the program under test, with its configuration, HTTP, front door, command line
 //!   and log.
+//! * [`clock`]: a wall clock that jumps.
 //! * [`eventually`]: waiting for a condition. It is the only place in the tests that sleeps.
 //! * [`require_litecoind!`], [`require_dashd!`], [`require_dogecoind!`]: the first line of every test that needs a node.
 //!

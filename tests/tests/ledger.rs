@@ -165,8 +165,10 @@ fn a_reorganisation_orphans_a_block_and_the_next_one_brings_it_back_and_both_are
     a.mine(3);
     a.must("reconsiderblock", json!([rival]));
     eventually(PATIENCE, "our branch at both", || a.tip() == b.tip());
+    // Before that there may have been a moment in which only the other node had been asked.
+    let path = ["active", "side", "orphaned", "confirmed"].map(str::to_owned);
     let known = block_in_state(&bc, &block.hash, "confirmed");
-    assert_eq!(path_of(&known), ["active", "side", "orphaned", "confirmed"], "{known:#}");
+    assert!(path_of(&known).ends_with(&path), "{known:#}");
     assert_eq!(known["fate"]["by"], Value::Null);
     assert_eq!(known["fate"]["diagnosis"], Value::Null);
     eventually(PATIENCE, "five deep at both", || {
@@ -188,7 +190,7 @@ fn a_reorganisation_orphans_a_block_and_the_next_one_brings_it_back_and_both_are
     bc.restart();
     bc.wait_ready();
     let known = block_in_state(&bc, &block.hash, "confirmed");
-    assert_eq!(path_of(&known), ["active", "side", "orphaned", "confirmed"], "{known:#}");
+    assert!(path_of(&known).ends_with(&path), "{known:#}");
 }
 
 #[test]

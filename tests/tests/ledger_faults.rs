@@ -224,3 +224,36 @@ fn fill(ballast: &Path) {
         while file.write_all(&part).is_ok() {}
     }
 }
+
+#[test]
+fn a_failure_that_has_passed_is_over_before_the_next_block_comes() {
+    require_litecoind!();
+    let net = Regtest::start(Base::Segwit);
+    let mut bc = stopped(&net);
+    bc.restart();
+    bc.wait_ready();
+    let available = || bc.get_json("/api/v1/blocks")["ledger"]["available"] == json!(true);
+    eventually(PATIENCE, "a ledger", available);
+    // Somebody's hands are in the file for a moment, and a question comes.
+    let other = Connection::open(ledger_of(&bc)).unwrap();
+    other.busy_timeout(PATIENCE).unwrap();
+    other.execute_batch("ALTER TABLE raw RENAME TO moved").unwrap();
+    let reply = bc.get(&format!("/api/v1/blocks/{}/raw", "ab".repeat(32)));
+    assert!(reply.status == 404 && reply.text().contains("no such table"), "{}", reply.text());
+    other.execute_batch("ALTER TABLE moved RENAME TO raw").unwrap();
+    eventually(PATIENCE, "history again, without a block to be written", || {
+        bc.log().contains("history is written down again")
+    });
+    // Nor is there a thread that is busy with nothing.
+    let ticks = || cpu_ticks(bc.pid());
+    let (start, before) = (std::time::Instant::now(), ticks());
+    eventually(PATIENCE, "two seconds", || start.elapsed().as_secs() >= 2);
+    assert!(ticks() - before < 100, "{} ticks in two seconds", ticks() - before);
+}
+
+/// The processor time that a process has used, in hundredths of a second.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
