@@ -368,7 +368,9 @@ impl Relay {
         if new.verdict.state == State::Open && told.replays.done < AGAIN {
             self.spawn(self.clone().send_again(block));
         }
-        if new.verdict.state == State::Orphaned {
+        // What a lock says is one node's word, and no reason to keep the block from another that has not answered.
+        let is_deep = new.verdict.rival.is_some_and(|(_, depth)| depth >= told.required);
+        if new.verdict.state == State::Orphaned && is_deep {
             // A rival that is this deep does not go away: the block is not sent again.
             let lost = self.live().into_iter().filter(|delivery| delivery.block() == block);
             lost.for_each(|delivery| {

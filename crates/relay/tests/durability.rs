@@ -79,7 +79,8 @@ async fn a_replayed_block_is_durable_from_the_start_and_goes_everywhere() {
     let world = World::new(&[&node]).await;
     let peer = world.peers(1, Manner::Accept, 4).await.remove(0);
     let block = on(blocks[4].hash, 5, 1);
-    let delivery = world.relay.submit(Submission::own(Source::Replay, block.bytes.clone()));
+    let replayed = Submission { on_disk: true, ..Submission::own(Source::Replay, block.bytes.clone()) };
+    let delivery = world.relay.submit(replayed);
     assert_eq!(delivery.report("litecoin").durable, Some(true));
     let report = settled(&delivery).await;
     assert_eq!((report.status.as_str(), report.peers_with_block), ("accepted", 1));
