@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{PATIENCE, assert_delivered, relay_connections, report_of, start, submit};
+use common::{PATIENCE, assert_delivered, block_of, relay_connections, report_of, start, submit};
 use e2e::{Base, Blockcast, Daemon, Miner, Options, Regtest, Setup, eventually, masternode, require_dashd};
 use serde_json::{Value, json};
 
@@ -77,7 +77,9 @@ fn a_rival_of_a_chainlocked_block_is_refused_in_the_nodes_own_words() {
     assert_eq!(report_of(&bc, &rival.hash)["findings"][0]["check"], "bad-chainlock");
     // To a repeat dashd says `duplicate`, of a block that it will not take either.
     assert_ne!(submit(&bc, &rival), Value::Null);
-    assert_eq!(report_of(&bc, &rival.hash)["nodes"][0]["verdict"], "duplicate");
+    let deliveries = &block_of(&bc, &rival.hash)["deliveries"];
+    let verdicts = [0, 1].map(|number| &deliveries[number]["nodes"][0]["verdict"]);
+    assert_eq!(verdicts, ["bad-chainlock", "duplicate"], "the first words stay: {deliveries:#}");
     assert_eq!(net.ours.tip(), block.hash);
     net.plain.iter().for_each(|node| assert_eq!(relay_connections(node), 1));
 }
