@@ -41,9 +41,12 @@ pub(crate) fn metric(bc: &Blockcast, name: &str, labels: &[(&str, &str)]) -> Opt
         .and_then(|line| line.rsplit(' ').next()?.parse().ok())
 }
 
-/// The report of a block's first delivery.
+/// The report of the delivery that says most about a block: one that a node took, and of several the latest.
 pub(crate) fn report_of(bc: &Blockcast, hash: &str) -> Value {
-    block_of(bc, hash)["deliveries"][0].take()
+    let mut deliveries = block_of(bc, hash)["deliveries"].as_array().cloned().unwrap_or_default();
+    let refused = |delivery: &Value| delivery["status"] == "refused";
+    let best = deliveries.iter().rposition(|delivery| !refused(delivery)).unwrap_or(deliveries.len() - 1);
+    deliveries.swap_remove(best)
 }
 
 /// All that is known of a block.
