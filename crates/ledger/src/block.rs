@@ -56,8 +56,13 @@ pub struct Fate {
 impl Fate {
     /// Whether the chain has had its last word, as far as a chain has one.
     pub fn is_final(&self) -> bool {
-        ["confirmed", "orphaned", "chainlocked", "rejected"].contains(&self.state.as_str())
+        is_last_word(&self.state)
     }
+}
+
+/// Whether a state is a last word of the chain.
+pub fn is_last_word(state: &str) -> bool {
+    !["open", "active", "side"].contains(&state)
 }
 
 /// Where a node has a block.

@@ -24,6 +24,14 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Trouble> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
+    // For the owner only: it says who hands blocks in. SQLite gives its other files the same rights.
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if !path.exists() {
+        drop(options.open(path)?);
+    }
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     // Before anything is written: whose file is it?

@@ -38,7 +38,7 @@
 //! | `peers` | each connection of a delivery | last stage, outcome and its detail, the time of each stage |
 //! | `places` | each node | where it has the block now |
 //! | `changes` | each change of `state` | when, to what, by which node's word |
-//! | `raw` | the newest blocks | the bytes |
+//! | `raw` | the newest blocks | the bytes: of several forms the one that a node has `taken` |
 //!
 //! Columns `…_unix_ms` are Unix milliseconds, columns `…_ms` milliseconds since the delivery's `received_unix_ms`.
 //! `PRAGMA user_version` is the version; an older file is brought to the present one, step by step.
@@ -73,10 +73,11 @@ mod schema;
 mod tests;
 mod write;
 
-pub use block::{Block, Change, Diagnosis, Fate, Heard, Place, Replays, Summary};
+pub use block::{Block, Change, Diagnosis, Fate, Heard, Place, Replays, Summary, is_last_word};
 pub use error::{Fault, NotRecorded, Unavailable};
 pub use filter::Filter;
 pub use ledger::{Health, Ledger, Recorded, Settings};
+pub use merge::rank;
 pub use report::{
     EchoReport, FinalityReport, Finding, MergedReport, NodeReport, PeerReport, Report, Source,
     SubmissionReport,

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use crate::{Block, Report, Summary};
 
-/// Which of several deliveries of a block says most about it: the lowest.
-fn rank(status: &str) -> usize {
+/// Which status of several deliveries of a block says most about it: the lowest.
+pub fn rank(status: &str) -> usize {
     let order = ["accepted", "inconclusive", "pending", "unanswered", "refused"];
     order.iter().position(|word| *word == status).unwrap_or(order.len())
 }

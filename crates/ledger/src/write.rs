@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::{Fate, Report};
+use crate::{Fate, Report, merge::rank};
 
 /// Writes a delivery down, in the place of what was written of it before.
 pub(crate) fn delivery(
@@ -67,8 +67,14 @@ pub(crate) fn delivery(
     parts(transaction, transaction.last_insert_rowid(), report)?;
     if let Some(bytes) = raw {
         transaction
-            .prepare_cached("INSERT OR IGNORE INTO raw (block, bytes) VALUES (?1, ?2)")?
-            .execute(params![block, bytes])?;
+            .prepare_cached(
+                // The form that a node has taken is the block; until one has, the first.
+                "INSERT INTO raw (block, form, taken, bytes) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (block) DO UPDATE
+                     SET form = excluded.form, taken = excluded.taken, bytes = excluded.bytes
+                     WHERE excluded.taken AND NOT raw.taken",
+            )?
+            .execute(params![block, report.form, rank(&report.status) < 2, bytes])?;
     }
     sum_up(transaction, block)
 }

@@ -1,8 +1,9 @@
 //! Where the chain has a block of ours, and what that makes of it.
 //!
 //! [`Fate`] takes the word of each of our nodes, in any order and as often as they like, and says what all of them
-//! together amount to ([`Verdict`]). Nothing in here is for ever: the same words that made a block `confirmed` can make it
-//! `orphaned` when a longer chain comes, and back.
+//! together amount to ([`Verdict`]). Nothing in here is for ever: a block that was `confirmed` is `orphaned` when a longer
+//! chain comes, and back. But a last word is taken back only by what contradicts it ([`State::after`]): a block that is in
+//! the chain, and less deep than it was, is still confirmed.
 //!
 //! # Whose word counts
 //! The node's whose active chain has most work: that is what the network goes by, and a node that lags or sits alone on
@@ -96,6 +97,17 @@ impl State {
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Open | Self::Active | Self::Side)
     }
+
+    /// What is to be told where `before` was told last: a last word stays while the present says the same with less
+    /// certainty. That happens when a node is lower than it was, and after a start, when a lock is not known yet.
+    pub fn after(self, before: Self, same_rival: bool) -> Self {
+        match (before, self) {
+            (Self::Confirmed, Self::Active) => Self::Confirmed,
+            (Self::Locked, Self::Active | Self::Confirmed) => Self::Locked,
+            (Self::Orphaned, Self::Side) if same_rival => Self::Orphaned,
+            _ => self,
+        }
+    }
 }
 
 /// What the chain says of a block now.
@@ -105,7 +117,7 @@ pub struct Verdict {
     pub state: State,
     /// How deep it is in the active chain.
     pub confirmations: u32,
-    /// The rival that is in its place, with its depth (0 where only a lock tells of it).
+    /// The rival that is in its place, with its depth (0 where a lock tells of it and no node has it there yet).
     pub rival: Option<(BlockHash, u32)>,
     /// The node whose word it is.
     pub node: Option<String>,
@@ -148,6 +160,17 @@ impl Fate {
         }
     }
 
+    /// Whether a lock has said the last word.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Whether the block is gone: nodes have been asked, and none of them has it, nor anything at its height.
+    pub fn is_gone(&self) -> bool {
+        let gone = |word: &Word| word.place == Place::Unknown && word.rival.is_none();
+        !self.words.is_empty() && self.lock.is_none() && self.words.values().all(gone)
+    }
+
     /// Whether every node has refused the block for good.
     pub fn refused(&mut self, refused: bool) {
         self.refused = refused;
@@ -164,7 +187,13 @@ impl Fate {
                     return Verdict { state: State::Locked, confirmations, rival: None, node };
                 }
                 Standing::Dead { by } => {
-                    return Verdict { state: State::Orphaned, confirmations: 0, rival: Some((by, 0)), node };
+                    let depth = heaviest.and_then(|(_, word)| word.rival).map_or(0, |(_, depth)| depth);
+                    return Verdict {
+                        state: State::Orphaned,
+                        confirmations: 0,
+                        rival: Some((by, depth)),
+                        node,
+                    };
                 }
                 Standing::Open => {}
             }
@@ -258,6 +287,48 @@ mod tests {
         fate.hear("a", word(Place::Active(9), None, 1));
         fate.locked(Standing::Dead { by: RIVAL }, "b");
         assert_eq!(state(&fate), (State::Orphaned, 0, Some(0), Some("b".into())));
+    }
+
+    #[test]
+    fn the_depth_of_what_a_lock_prefers_is_what_the_heaviest_chain_has_there() {
+        let mut fate = Fate::new(3);
+        fate.locked(Standing::Dead { by: RIVAL }, "b");
+        fate.hear("a", word(Place::Side, Some(2), 1));
+        assert_eq!(state(&fate), (State::Orphaned, 0, Some(2), Some("b".into())));
+        assert!(fate.is_locked());
+    }
+
+    #[test]
+    fn a_last_word_is_taken_back_only_by_what_contradicts_it() {
+        use State::{Active, Confirmed, Locked, Open, Orphaned, Rejected, Side};
+        for (before, now, same_rival, told) in [
+            (Confirmed, Active, true, Confirmed),
+            (Confirmed, Side, true, Side),
+            (Confirmed, Open, true, Open),
+            (Locked, Active, true, Locked),
+            (Locked, Confirmed, true, Locked),
+            (Locked, Orphaned, true, Orphaned),
+            (Orphaned, Side, true, Orphaned),
+            (Orphaned, Side, false, Side),
+            (Orphaned, Active, true, Active),
+            (Rejected, Active, true, Active),
+            (Active, Confirmed, true, Confirmed),
+            (Active, Side, true, Side),
+        ] {
+            assert_eq!(now.after(before, same_rival), told, "{before:?}, then {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_gone_when_every_node_that_was_asked_has_neither_it_nor_another_there() {
+        let mut fate = Fate::new(3);
+        assert!(!fate.is_gone(), "nobody was asked");
+        fate.hear("a", word(Place::Unknown, None, 1));
+        assert!(fate.is_gone());
+        fate.hear("b", word(Place::Side, None, 1));
+        assert!(!fate.is_gone());
+        fate.hear("b", word(Place::Unknown, Some(1), 1));
+        assert!(!fate.is_gone(), "a rival is there");
     }
 
     #[test]

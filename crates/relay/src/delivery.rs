@@ -98,6 +98,8 @@ pub(crate) struct State {
     pub(crate) retired: bool,
     /// Whether a rival is so deep in its place that it is not sent again.
     pub(crate) given_up: bool,
+    /// Whether the ledger was given its bytes, and whether that was as those that a node has taken.
+    bytes_kept: Option<bool>,
     /// Whether a node that had it has it no more: what the nodes said is no answer any longer.
     pub(crate) forgotten: bool,
     /// How often it was sent again, long after it came.
@@ -258,6 +260,7 @@ impl Delivery {
             retired: false,
             given_up: false,
             forgotten: false,
+            bytes_kept: None,
             replays: Replays::default(),
             recorded: false,
             replaced: false,
@@ -389,6 +392,17 @@ impl Delivery {
     /// Everything up to this change has been seen.
     pub(crate) fn seen(&self, change: u64) {
         self.written.store(change, Relaxed);
+    }
+
+    /// The submitted bytes, if the ledger was not given them yet, or not as those that a node has `taken`.
+    pub(crate) fn bytes_to_keep(&self, taken: bool) -> Option<Bytes> {
+        let bytes = self.submitted()?;
+        let mut state = self.state.lock();
+        let is_due = state.bytes_kept.is_none_or(|as_taken| taken && !as_taken);
+        is_due.then(|| {
+            state.bytes_kept = Some(taken);
+            bytes
+        })
     }
 
     /// The submitted bytes, while something may still happen to them.

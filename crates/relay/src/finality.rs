@@ -176,10 +176,11 @@ impl Relay {
     }
 
     /// Holds every block on its way against the newest lock.
-    pub(crate) fn judge_fates(&self) {
+    pub(crate) fn judge_fates(self: &Arc<Self>) {
         for delivery in self.live() {
             self.judge_fate(&delivery);
         }
+        self.judge_followed_by_lock();
     }
 
     /// Holds a block against the newest lock; whether it is dead. What is known once stays: a lock is never taken back.

@@ -13,53 +13,30 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use ledger::{Block, Ledger, Report, Source};
 use parking_lot::Mutex;
-use protocol::{
-    fate::{Place, State, Weight, Word},
-    finality::Standing,
-};
-use rpc::RpcError;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use protocol::{fate::State, finality::Standing, sightings::Sighting};
+use serde_json::json;
 use wire::BlockHash;
 
 use crate::{
-    Delivery, Node, NodeTip, Relay, Submission,
-    followed::{Followed, News},
-    nodes::{NOT_FOUND, tips_of},
+    Delivery, Relay, Submission,
+    followed::{Followed, History, News},
     report::unix_ms,
 };
 
 /// How many blocks are followed at a time. A pool that finds one a minute has this many within a day.
 const MANY: usize = 1000;
 
-/// How many questions go to a node in one request.
-const BATCH: usize = 50;
-
-/// How often a block is sent again that a node had and has no more.
-const AGAIN: u32 = 20;
+/// How often a block is sent again that is gone, at most, and how long to wait in between.
+const AGAIN: (u32, Duration) = (20, Duration::from_secs(60));
 
 /// How long shutting down waits for the ledger.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which blocks are followed.
 pub(crate) type FollowedBlocks = Mutex<HashMap<BlockHash, Followed>>;
-
-/// What `getblockheader` says that matters here.
-#[derive(Deserialize)]
-struct Header {
-    height: u32,
-    /// -1 for a block that is not in the active chain.
-    confirmations: i64,
-}
-
-/// A question about one block.
-struct Question {
-    block: BlockHash,
-    parent: BlockHash,
-    height: Option<u32>,
-}
 
 impl Relay {
     /// Follows what the last run had not seen the end of; waits until the ledger can tell.
@@ -84,20 +61,56 @@ impl Relay {
         let mut followed = self.followed.lock();
         let count = blocks.len();
         for block in blocks {
-            let Some(earlier) = Followed::of(block, self.settings.confirmations) else { continue };
-            match followed.get_mut(&earlier.block) {
-                // The journal brought it back before the ledger did: what is known of it goes on.
-                Some(running) => {
-                    let replays = running.told.replays.done;
-                    running.told = earlier.told;
-                    running.told.replays.done += replays;
-                    running.recorded = true;
-                }
-                None => drop(followed.insert(earlier.block, earlier)),
-            }
+            let Some(earlier) = Followed::of(block, self.settings.confirmations, self.lock_word()) else {
+                continue;
+            };
+            // What the journal has brought back asks for its own history.
+            followed.entry(earlier.block).or_insert(earlier);
         }
         if count > 0 {
             tracing::info!(chain = self.name(), blocks = count, "blocks of earlier runs are followed");
+        }
+    }
+
+    /// The chain's word for a block that is final by other means than work.
+    fn lock_word(&self) -> Option<&'static str> {
+        self.chain.finality().map(|finality| finality.word())
+    }
+
+    /// Asks the ledger what it has of a block that is followed from now on: it may not be new.
+    async fn ask_history(self: Arc<Self>, ledger: Ledger, block: BlockHash) {
+        let mut health = ledger.watch();
+        loop {
+            let known = ledger.block(&block.to_string()).await;
+            {
+                let mut followed = self.followed.lock();
+                let Some(followed) = followed.get_mut(&block) else { return };
+                match known {
+                    Ok(blocks) => {
+                        let of_chain = blocks.into_iter().find(|known| known.chain == self.name());
+                        match of_chain {
+                            Some(known) => followed.recall(known, self.lock_word()),
+                            None => followed.history = History::Known { rival: None },
+                        }
+                        followed.touch();
+                        return self.write_fate(followed);
+                    }
+                    Err(_) => followed.history = History::Unavailable,
+                }
+            }
+            // The ledger says in the log why not.
+            if health.wait_for(|health| health.available).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Writes down what is told of a block, if the ledger has the block, and what it has from earlier is part of it.
+    fn write_fate(&self, followed: &Followed) {
+        if let (Some(ledger), true, History::Known { .. }) =
+            (&self.ledger, followed.recorded, &followed.history)
+        {
+            ledger.fate(self.name(), &followed.block.to_string(), followed.told.clone());
         }
     }
 
@@ -111,8 +124,9 @@ impl Relay {
                 delivery.seen(seen);
                 continue;
             };
-            // The block itself, once.
-            let raw = (!delivery.read(|state| state.recorded)).then(|| delivery.submitted()).flatten();
+            // The block itself: at first, and once more if it is the form that a node has taken.
+            let taken = ["accepted", "inconclusive"].contains(&report.status.as_str());
+            let raw = delivery.bytes_to_keep(taken);
             let written = ledger.record(report, raw);
             delivery.seen(seen);
             let (relay, delivery) = (self.clone(), delivery.clone());
@@ -124,7 +138,7 @@ impl Relay {
                 relay.recorded(&delivery);
             });
         }
-        self.judge_followed(|_| true);
+        self.judge_followed();
         self.followed.lock().retain(|_, followed| !followed.is_over());
     }
 
@@ -135,197 +149,98 @@ impl Relay {
             return;
         }
         delivery.note(|state| state.recorded = true);
-        if let (Some(ledger), Some(followed)) =
-            (&self.ledger, self.followed.lock().get_mut(&delivery.block()))
-        {
+        if let Some(followed) = self.followed.lock().get_mut(&delivery.block()) {
             followed.recorded = true;
-            ledger.fate(self.name(), &delivery.block().to_string(), followed.told.clone());
+            self.write_fate(followed);
         }
         self.close_if_done(delivery);
     }
 
     /// What is known of a delivery is what is known of its block.
-    fn take_in(&self, delivery: &Delivery, report: Report) {
-        let refused = {
-            let of_block: Vec<_> =
-                self.live().into_iter().filter(|other| other.block() == delivery.block()).collect();
-            !of_block.is_empty()
-                && of_block.iter().all(|other| other.read(|state| state.is_refused_for_good()))
-        };
+    fn take_in(self: &Arc<Self>, delivery: &Delivery, report: Report) {
+        let block = delivery.block();
+        let (mut refused, mut forms) = (true, 0);
+        for other in self.live().iter().filter(|other| other.block() == block) {
+            forms += 1;
+            refused &= other.read(|state| state.is_refused_for_good());
+        }
         let mut followed = self.followed.lock();
-        if followed.len() >= MANY
-            && !followed.contains_key(&delivery.block())
-            && let Some(oldest) = followed.values().min_by_key(|followed| followed.received_at)
-        {
-            let oldest = oldest.block;
-            tracing::warn!(chain = self.name(), block = %oldest, "too many blocks to follow: the oldest is let go");
-            followed.remove(&oldest);
-        }
-        let required = self.settings.confirmations;
-        let replays = delivery.read(|state| state.replays.clone());
-        let new = || {
-            Followed::new(delivery.block(), delivery.parent, required, report.clone(), delivery.received_at())
-        };
-        let followed = followed.entry(delivery.block()).or_insert_with(new);
-        followed.fate.refused(refused);
-        followed.told.replays.next_unix_ms = replays.next.map(|at| unix_ms(delivery.wall(at)));
-        followed.told.replays.done += replays.done.saturating_sub(replays.told);
-        delivery.note(|state| state.replays.told = replays.done);
-        followed.learn(report);
-    }
-
-    /// Asks a node where it has the blocks that are followed, as far as its tip has moved since it was last asked.
-    pub(crate) async fn ask_where(self: &Arc<Self>, node: &Node, tip: NodeTip, weight: Weight) {
-        let questions: Vec<_> = {
-            let followed = self.followed.lock();
-            let due = |followed: &&Followed| followed.asked.get(node.name()) != Some(&tip.hash);
-            let question = |followed: &Followed| Question {
-                block: followed.block,
-                parent: followed.parent,
-                height: followed.height,
-            };
-            followed.values().filter(due).map(question).collect()
-        };
-        for part in questions.chunks(BATCH) {
-            match self.ask_part(node, tip, part).await {
-                Ok(words) => {
-                    let now = unix_ms(SystemTime::now());
-                    let mut followed = self.followed.lock();
-                    for (block, place, rival, parent_in_chain, height) in words {
-                        let Some(followed) = followed.get_mut(&block) else { continue };
-                        followed.height = followed.height.or(height);
-                        followed.fate.hear(node.name(), Word { place, rival, weight });
-                        followed.spoken.insert(node.name().into(), now);
-                        followed.asked.insert(node.name().into(), tip.hash);
-                        followed.parent_in_chain = parent_in_chain.or(followed.parent_in_chain);
-                    }
-                }
-                Err(error) => {
-                    tracing::debug!(chain = self.name(), node = node.name(), %error, "where our blocks are cannot be told");
-                    self.metrics.node_error(node.name(), error.kind());
-                    return;
-                }
+        if followed.len() >= MANY && !followed.contains_key(&block) {
+            // One that has its last word goes first.
+            let last = followed.values().min_by_key(|one| (!one.told.is_final(), one.first_at));
+            if let Some((last, is_final)) = last.map(|one| (one.block, one.told.is_final())) {
+                tracing::warn!(chain = self.name(), block = %last, is_final, "too many blocks to follow: the oldest is let go");
+                followed.remove(&last);
             }
         }
-        if !questions.is_empty() {
-            self.judge_followed(|followed| questions.iter().any(|question| question.block == followed.block));
-        }
-    }
-
-    #[allow(
-        clippy::type_complexity,
-        reason = "what a node says of each block, taken apart at once by the one caller"
-    )]
-    async fn ask_part(
-        &self,
-        node: &Node,
-        tip: NodeTip,
-        questions: &[Question],
-    ) -> Result<Vec<(BlockHash, Place, Option<(BlockHash, u32)>, Option<bool>, Option<u32>)>, RpcError> {
-        let calls: Vec<_> = questions
-            .iter()
-            .flat_map(|question| [question.block, question.parent])
-            .map(|block| ("getblockheader", json!([block.to_string()])))
-            .collect();
-        let answers = node.client().batch(&calls).await?;
-        let mut places = Vec::new();
-        for answer in answers {
-            places.push(match answer {
-                Ok(header) => serde_json::from_value::<Header>(header).ok(),
-                Err(RpcError::Rpc { code: NOT_FOUND, .. }) => None,
-                Err(error) => return Err(error),
-            });
-        }
-        let is_beside = |header: &Header| header.confirmations < 0;
-        // Only of what is beside the chain it is worth knowing why.
-        let beside = places.iter().step_by(2).flatten().any(is_beside);
-        let tips = if beside { tips_of(node).await? } else { Vec::new() };
-        let height_of = |question: &Question, header: &Option<Header>| {
-            header.as_ref().map(|header| header.height).or(question.height)
-        };
-        let lost: Vec<_> = questions
-            .iter()
-            .zip(places.iter().step_by(2))
-            .filter(|(_, header)| header.as_ref().is_none_or(is_beside))
-            .filter_map(|(question, header)| {
-                let height = height_of(question, header)?;
-                (height <= tip.height).then_some((question.block, height))
-            })
-            .collect();
-        let calls: Vec<_> = lost.iter().map(|(_, height)| ("getblockhash", json!([height]))).collect();
-        let answers = node.client().batch(&calls).await?;
-        let mut rivals = HashMap::new();
-        for ((block, height), answer) in lost.iter().zip(answers) {
-            // A node that has just gone back is lower than it said.
-            let Ok(Value::String(hash)) = answer else { continue };
-            if let Ok(rival) = hash.parse::<BlockHash>()
-                && rival != *block
-            {
-                rivals.insert(*block, (rival, tip.height - height + 1));
+        let followed = followed.entry(block).or_insert_with(|| {
+            let required = self.settings.confirmations;
+            let mut new =
+                Followed::new(block, delivery.parent, required, report.clone(), delivery.received_at());
+            new.recorded = delivery.read(|state| state.recorded);
+            if let Some(ledger) = &self.ledger {
+                new.history = History::Awaited;
+                self.spawn(self.clone().ask_history(ledger.clone(), block));
             }
-        }
-        let words = questions.iter().zip(places.chunks(2)).map(|(question, headers)| {
-            let (header, parent) = (&headers[0], &headers[1]);
-            let depth = header.as_ref().and_then(|header| u32::try_from(header.confirmations).ok());
-            let tip_of = || tips.iter().find(|tip| tip.hash == question.block.to_string());
-            let place = match (header, depth) {
-                (None, _) => Place::Unknown,
-                (_, Some(depth)) => Place::Active(depth.max(1)),
-                (Some(_), None) => match tip_of().map(|tip| tip.status.as_str()) {
-                    Some("invalid" | "conflicting") => Place::Invalid,
-                    Some("headers-only") => Place::Unknown,
-                    _ => Place::Side,
-                },
-            };
-            let parent_in_chain = parent.as_ref().map(|parent| !is_beside(parent));
-            (
-                question.block,
-                place,
-                rivals.get(&question.block).copied(),
-                parent_in_chain,
-                height_of(question, header),
-            )
+            new
         });
-        Ok(words.collect())
+        let replays = delivery.read(|state| state.replays.clone());
+        followed.told.replays.next_unix_ms = replays.next.map(|at| unix_ms(delivery.wall(at)));
+        let untold = replays.done.saturating_sub(replays.told);
+        followed.told.replays.done = followed.told.replays.done.saturating_add(untold);
+        delivery.note(|state| state.replays.told = replays.done);
+        followed.learn(report, delivery.received_at());
+        followed.refused(refused && forms > 0);
+        followed.touch();
     }
 
     /// Weighs the words on blocks anew, and says what is new.
-    fn judge_followed(self: &Arc<Self>, which: impl Fn(&Followed) -> bool) {
-        let lock = self.chain.finality().map_or("final", |finality| finality.word());
-        let mut news = Vec::new();
+    pub(crate) fn judge_followed(self: &Arc<Self>) {
+        let lock = self.lock_word().unwrap_or("final");
+        let nodes: Vec<&str> = self.nodes.iter().map(|node| node.name()).collect();
+        let (mut news, mut gone, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = 0;
         {
             let mut followed = self.followed.lock();
             for followed in followed.values_mut() {
-                if which(followed) {
-                    self.hold_against_lock(followed);
-                    let rival = followed.fate.verdict().rival.and_then(|(rival, _)| {
-                        let mut sightings = self.sightings.lock();
-                        if let Some(node) = followed.fate.verdict().node {
-                            sightings.at_node(&node, rival, Instant::now());
-                        }
-                        sightings.get(&rival).cloned()
-                    });
-                    if let Some(new) = followed.judge(lock, rival.as_ref()) {
-                        news.push((
-                            followed.block,
-                            new,
-                            followed.told.clone(),
-                            followed.report.clone(),
-                            followed.recorded,
-                        ));
-                    }
+                if let Some(new) = followed.judge(lock, self.sighting(followed).as_ref()) {
+                    self.write_fate(followed);
+                    news.push((followed.block, new, followed.told.clone(), followed.report.source));
+                }
+                if followed.is_lost() {
+                    lost.push(followed.block);
+                } else if followed.is_gone(&nodes) {
+                    gone.push(followed.block);
                 }
                 open += usize::from(!followed.told.is_final());
             }
         }
         self.metrics.open_blocks(open);
-        for (block, new, told, report, recorded) in news {
-            if let (Some(ledger), true) = (&self.ledger, recorded) {
-                ledger.fate(self.name(), &block.to_string(), told.clone());
-            }
-            self.tell_fate(block, &new, &told, &report);
+        for (block, new, told, source) in news {
+            self.tell_fate(block, &new, &told, source);
         }
+        self.give_up(&lost);
+        gone.into_iter().for_each(|block| self.find_again(block));
+    }
+
+    /// When a block's rival came, as far as that can be told.
+    fn sighting(&self, followed: &Followed) -> Option<Sighting> {
+        let verdict = followed.fate.verdict();
+        let (rival, _) = verdict.rival?;
+        if !followed.may_date(&rival) {
+            return None;
+        }
+        let mut sightings = self.sightings.lock();
+        if let Some(node) = &verdict.node {
+            sightings.at_node(node, rival, Instant::now());
+        }
+        sightings.get(&rival).cloned()
+    }
+
+    /// Holds every block against the newest lock: there is a new one.
+    pub(crate) fn judge_followed_by_lock(self: &Arc<Self>) {
+        self.followed.lock().values_mut().for_each(|followed| self.hold_against_lock(followed));
+        self.judge_followed();
     }
 
     fn hold_against_lock(&self, followed: &mut Followed) {
@@ -335,14 +250,16 @@ impl Relay {
         let standing = locks.standing(followed.block, followed.parent, followed.height, &headers);
         if standing != Standing::Open {
             followed.fate.locked(standing, node);
+            followed.touch();
         }
     }
 
-    fn tell_fate(self: &Arc<Self>, block: BlockHash, new: &News, told: &ledger::Fate, report: &Report) {
+    fn tell_fate(&self, block: BlockHash, new: &News, told: &ledger::Fate, source: Source) {
         if new.is_first_word {
-            self.metrics.block(report.source.as_str(), &told.state);
-        } else if told.state != new.before && new.verdict.state.is_final() {
-            self.metrics.final_word_changed(&new.before, &told.state);
+            self.metrics.block(source.as_str(), &told.state);
+        }
+        if let Some(before) = &new.took_back {
+            self.metrics.final_word_changed(before, &told.state);
         }
         if told.state == new.before {
             return;
@@ -353,7 +270,7 @@ impl Relay {
         });
         let (chain, node, by, before) = (self.name(), &told.node, told.by.as_deref(), &new.before);
         let why = told.diagnosis.as_ref().map(|diagnosis| diagnosis.text.as_str());
-        match new.verdict.state {
+        match new.state {
             State::Open | State::Active => {
                 tracing::info!(chain, %block, node, before, state = told.state, "what the chain says of a block has changed");
             }
@@ -365,23 +282,38 @@ impl Relay {
             State::Orphaned => tracing::error!(chain, %block, node, by, why, "block is orphaned"),
             State::Rejected => tracing::error!(chain, %block, why, "block is rejected"),
         }
-        if new.verdict.state == State::Open && told.replays.done < AGAIN {
-            self.spawn(self.clone().send_again(block));
+    }
+
+    /// Rivals are in these blocks' places that are so deep that they do not go away: the blocks are not sent again. (What
+    /// a lock says is one node's word, and no reason to keep a block from another that has not answered.)
+    fn give_up(&self, lost: &[BlockHash]) {
+        if lost.is_empty() {
+            return;
         }
-        // What a lock says is one node's word, and no reason to keep the block from another that has not answered.
-        let is_deep = new.verdict.rival.is_some_and(|(_, depth)| depth >= told.required);
-        if new.verdict.state == State::Orphaned && is_deep {
-            // A rival that is this deep does not go away: the block is not sent again.
-            let lost = self.live().into_iter().filter(|delivery| delivery.block() == block);
-            lost.for_each(|delivery| {
+        for delivery in self.live().iter().filter(|delivery| lost.contains(&delivery.block())) {
+            if !delivery.read(|state| state.given_up) {
                 delivery.update(|state| state.given_up = true);
-                self.close_if_done(&delivery);
-            });
+                self.close_if_done(delivery);
+            }
         }
     }
 
-    /// No node has a block any more that one had, nor a rival in its place. A node writes its chain to disk when it has
-    /// time: what it took just before a crash is gone.
+    /// No node has a block any more that one had taken, nor a rival in its place: sends it again. A node writes its chain
+    /// to disk when it has time; what it took just before a crash is gone.
+    fn find_again(self: &Arc<Self>, block: BlockHash) {
+        // While a node is still to judge it, it is on its way.
+        let is_under_way = |delivery: &Arc<Delivery>| {
+            delivery.block() == block && delivery.read(|state| !state.is_judged_for_good())
+        };
+        if self.live().iter().any(is_under_way) {
+            return;
+        }
+        let may = |followed: &mut Followed| followed.send_again(AGAIN.0, AGAIN.1);
+        if self.followed.lock().get_mut(&block).is_some_and(may) {
+            self.spawn(self.clone().send_again(block));
+        }
+    }
+
     async fn send_again(self: Arc<Self>, block: BlockHash) {
         let bytes = match (self.raw(&block), &self.ledger) {
             (Some(bytes), _) => Some(bytes),
@@ -401,9 +333,6 @@ impl Relay {
         tracing::warn!(chain, %block, "no node has the block any more: it is sent again");
         for delivery in self.live().iter().filter(|delivery| delivery.block() == block) {
             delivery.note(|state| state.forgotten = true);
-        }
-        if let Some(followed) = self.followed.lock().get_mut(&block) {
-            followed.told.replays.done += 1;
         }
         self.submit(Submission::own(Source::Replay, bytes));
     }
@@ -454,15 +383,15 @@ impl Relay {
         blocks.into_values().collect()
     }
 
-    /// The bytes of a block that is on its way.
-    pub fn raw(&self, block: &BlockHash) -> Option<bytes::Bytes> {
-        let live = self.live();
-        let delivery = live.iter().find(|delivery| delivery.block() == *block)?;
-        delivery.canonical().or_else(|| delivery.submitted())
-    }
-
-    /// The ledger's own, if there is one.
-    pub fn ledger(&self) -> Option<&Ledger> {
-        self.ledger.as_ref()
+    /// The bytes of a block that is on its way: of several forms of it the one that a node has taken.
+    pub fn raw(&self, block: &BlockHash) -> Option<Bytes> {
+        let of_block = self.live().into_iter().filter(|delivery| delivery.block() == *block);
+        let best = of_block.min_by_key(|delivery| {
+            delivery.read(|state| {
+                let judgement = state.judgement().map_or("pending", |judgement| judgement.kind());
+                ledger::rank(judgement)
+            })
+        })?;
+        best.submitted()
     }
 }

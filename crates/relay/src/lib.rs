@@ -49,6 +49,7 @@ mod shelf;
 mod submission;
 mod tips;
 mod upkeep;
+mod whereabouts;
 
 pub use aux::{AuxAnswer, AuxDelivery};
 pub use delivery::{Acknowledge, Acknowledgement, Delivery, Goal};

@@ -56,7 +56,7 @@ async fn left_open(verdict: Verdict) -> Vec<bytes::Bytes> {
     assert!(delivery.acknowledgement().await.durable);
     report(&delivery, |report| report.nodes[0].judgement.is_some()).await;
     world.relay.shut_down(Duration::ZERO).await;
-    let World { relay, directory, journal } = world;
+    let World { relay, directory, journal, .. } = world;
     drop(journal);
     // The last handle to the journal goes with the delivery's relay, and with it its thread.
     drop((relay, delivery));

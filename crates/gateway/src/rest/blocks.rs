@@ -24,8 +24,17 @@ use crate::shared::Shared;
 /// How many blocks a list has, unless the caller says otherwise, and at most.
 const LIMIT: (usize, usize) = (100, 1000);
 
-/// Every word for what the chain says of a block.
-const STATES: [&str; 7] = ["open", "active", "side", "confirmed", "orphaned", "chainlocked", "rejected"];
+/// The words for what any chain says of a block. One that has other means than work to be final has its own for that.
+const STATES: [&str; 6] = ["open", "active", "side", "confirmed", "orphaned", "rejected"];
+
+/// Every word for what the chains that run say of a block.
+fn states(shared: &Shared) -> Vec<&'static str> {
+    let own = shared.engine.chains().iter().filter_map(|chain| chain.relay.chain().finality());
+    let mut own: Vec<_> = own.map(|finality| finality.word()).collect();
+    own.sort_unstable();
+    own.dedup();
+    STATES.into_iter().chain(own).collect()
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,12 +49,12 @@ struct Params {
 }
 
 /// What the caller wants to see.
-fn filter(query: &str) -> Result<Filter, Problem> {
+fn filter(query: &str, known: &[&str]) -> Result<Filter, Problem> {
     let bad = |message: String| {
         let remedy = format!(
             "write ?chain=NAME, &state= with some of {}, &source= with one of {}, &since=, &until= and &before= in Unix \
              milliseconds, &limit= up to {}",
-            STATES.join(","),
+            known.join(","),
             Source::ALL.map(Source::as_str).join(","),
             LIMIT.1
         );
@@ -54,7 +63,7 @@ fn filter(query: &str) -> Result<Filter, Problem> {
     let Query(params) = Query::<Params>::from_query(query).map_err(|error| bad(error.to_string()))?;
     let states: Vec<String> =
         params.state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
-    if let Some(wrong) = states.iter().find(|state| !STATES.contains(&state.as_str())) {
+    if let Some(wrong) = states.iter().find(|state| !known.contains(&state.as_str())) {
         return Err(bad(format!("state={wrong} is no state of a block")));
     }
     let source = match &params.source {
@@ -92,7 +101,7 @@ fn running(shared: &Shared) -> Vec<Block> {
 
 /// `{"blocks": [summary, …], "ledger": …}`, newest first.
 pub(super) async fn all(shared: Data<Shared>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let filter = filter(request.query_string())?;
+    let filter = filter(request.query_string(), &states(&shared))?;
     if let Some(name) = &filter.chain {
         chain(&shared, name)?;
     }
@@ -213,6 +222,7 @@ mod tests {
 
     #[test]
     fn a_query_names_what_is_wrong_with_it() {
+        let filter = |query| filter(query, &STATES);
         let good =
             filter("chain=litecoin&state=open,side&source=rest&since=5&until=9&before=8&limit=5000").unwrap();
         assert_eq!((good.limit, good.states.len(), good.source), (1000, 2, Some(Source::Rest)));

@@ -13,6 +13,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chain::{Chain, Network};
 use journal::Journal;
+use ledger::Ledger;
 use litecoin::Litecoin;
 use protocol::book::{Kind, Priority};
 use relay::{
@@ -37,6 +38,7 @@ pub(crate) struct World {
     pub(crate) relay: Arc<Relay>,
     pub(crate) directory: TempDir,
     pub(crate) journal: Journal,
+    registry: prometheus::Registry,
 }
 
 /// What a relay is usually made with.
@@ -144,6 +146,21 @@ impl World {
         Self::start(Arc::new(Litecoin::new(Network::Regtest)), nodes, settings, directory, journal).await
     }
 
+    /// A relay that writes its history down in this directory.
+    pub(crate) async fn with_ledger(nodes: &[&FakeNode], directory: TempDir) -> (Self, Ledger) {
+        let (journal, recovery) = Journal::open(&directory.path().join("journal")).unwrap();
+        assert!(recovery.open.is_empty(), "the journal has let go of everything");
+        let ledger = Ledger::open(ledger::Settings {
+            path: directory.path().join("ledger.sqlite"),
+            keep: Duration::from_secs(365 * 24 * 3600),
+            max_bytes: 1_000_000_000,
+            raw_blocks: 100,
+        });
+        let rules = Arc::new(Litecoin::new(Network::Regtest));
+        let world = Self::assemble(rules, nodes, settings(), directory, journal, Some(ledger.clone())).await;
+        (world, ledger)
+    }
+
     async fn start(
         rules: Arc<dyn Chain>,
         nodes: &[&FakeNode],
@@ -151,12 +168,24 @@ impl World {
         directory: TempDir,
         journal: Journal,
     ) -> Self {
+        Self::assemble(rules, nodes, settings, directory, journal, None).await
+    }
+
+    async fn assemble(
+        rules: Arc<dyn Chain>,
+        nodes: &[&FakeNode],
+        settings: RelaySettings,
+        directory: TempDir,
+        journal: Journal,
+        ledger: Option<Ledger>,
+    ) -> Self {
         let nodes: Vec<_> = nodes.iter().map(|node| node.node.clone()).collect();
-        let metrics = Metrics::new().chain("litecoin");
-        let facilities =
-            Facilities { journal: journal.clone(), ledger: None, metrics, events: Events::default() };
+        let metrics = Metrics::new();
+        let registry = metrics.registry().clone();
+        let metrics = metrics.chain("litecoin");
+        let facilities = Facilities { journal: journal.clone(), ledger, metrics, events: Events::default() };
         let relay = Relay::start(settings, rules, nodes, facilities);
-        let world = Self { relay, directory, journal };
+        let world = Self { relay, directory, journal, registry };
         for node in world.relay.nodes() {
             world.relay.poll_node(node).await;
         }
@@ -207,6 +236,25 @@ impl World {
             peers.push(peer);
         }
         peers
+    }
+
+    /// Asks every node where it is, as the engine does once a second.
+    pub(crate) async fn poll(&self) {
+        for node in self.relay.nodes() {
+            self.relay.poll_node(node).await;
+        }
+    }
+
+    /// A counter's values, by their labels but the chain's: `from=… to=…`.
+    pub(crate) fn counted(&self, name: &str) -> Vec<(String, u64)> {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == format!("blockcast_{name}"));
+        let metrics = family.into_iter().flat_map(|family| family.get_metric());
+        let labels = |metric: &prometheus::proto::Metric| {
+            let own = metric.get_label().iter().filter(|label| label.name() != "chain");
+            own.map(|label| format!("{}={}", label.name(), label.value())).collect::<Vec<_>>().join(" ")
+        };
+        metrics.map(|metric| (labels(metric), metric.get_counter().get_value() as u64)).collect()
     }
 
     pub(crate) fn submit(&self, bytes: &Bytes) -> Arc<Delivery> {

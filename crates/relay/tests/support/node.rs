@@ -70,6 +70,8 @@ struct State {
     silent: bool,
     /// It says that it is in its initial block download.
     downloads: bool,
+    /// It does not say which block is at a height.
+    hides_hashes: bool,
 }
 
 /// A daemon.
@@ -166,6 +168,24 @@ impl FakeNode {
         self.state.lock().active.push(block.clone());
     }
 
+    /// It has crashed, and come back with what it had written to disk: the first blocks of its chain.
+    pub(crate) fn forget_all_but(&self, blocks: usize) {
+        self.state.lock().active.truncate(blocks);
+    }
+
+    /// Whether it fails to say which block is at a height.
+    pub(crate) fn hide_hashes(&self, hides: bool) {
+        self.state.lock().hides_hashes = hides;
+    }
+
+    /// A reorganisation: the last of its blocks goes to its side, and these take its place.
+    pub(crate) fn reorganise(&self, to: &[Block]) {
+        let mut state = self.state.lock();
+        let left = state.active.pop().expect("a tip");
+        state.side.push((left.hash, "valid-fork"));
+        state.active.extend(to.iter().cloned());
+    }
+
     /// It knows this block beside its active chain; `status` is what `getchaintips` says of it.
     pub(crate) fn learn_beside(&self, block: BlockHash, status: &'static str) {
         self.state.lock().side.push((block, status));
@@ -250,7 +270,12 @@ async fn answer(call: &Value, state: &Mutex<State>) -> Value {
         }
         "getblockhash" => {
             let height = params[0].as_u64().expect("a height") as usize;
-            Ok(json!(state.lock().active[height].hash.to_string()))
+            let state = state.lock();
+            match state.active.get(height) {
+                _ if state.hides_hashes => Err(-28),
+                Some(block) => Ok(json!(block.hash.to_string())),
+                None => Err(-8),
+            }
         }
         "getblockheader" => header(params, &state.lock()),
         "submitauxblock" => match solved(params, &mut state.lock()) {
