@@ -1,5 +1,7 @@
 //! What the chain says of our blocks, whatever nodes do and whenever we were restarted.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};
