@@ -19,6 +19,13 @@ fn alone(net: &Regtest) -> Setup {
     Setup { nodes, confirmations: REQUIRED, ..Setup::default() }
 }
 
+/// The same, and the node is reached through a proxy.
+fn behind(net: &Regtest, proxy: &Proxy) -> Setup {
+    let mut setup = alone(net);
+    setup.nodes[0].rpc_url = format!("http://{}", proxy.address());
+    setup
+}
+
 fn deliveries(block: &Value) -> &[Value] {
     block["deliveries"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -223,9 +230,7 @@ fn an_engine_killed_right_after_the_acknowledgement_has_the_block_in_its_history
     require_litecoind!();
     let net = Regtest::start(Base::Segwit);
     let proxy = Proxy::start(net.ours.rpc_addr());
-    let mut setup = alone(&net);
-    setup.nodes[0].rpc_url = format!("http://{}", proxy.address());
-    let mut bc = Blockcast::start(setup);
+    let mut bc = Blockcast::start(behind(&net, &proxy));
     bc.wait_ready();
     let mut blocks = Vec::new();
     for round in 0..6 {
@@ -309,9 +314,7 @@ fn a_torn_last_record_of_the_journal_is_named_and_kept_and_costs_no_other_block(
     require_litecoind!();
     let net = Regtest::start(Base::Segwit);
     let proxy = Proxy::start(net.ours.rpc_addr());
-    let mut setup = alone(&net);
-    setup.nodes[0].rpc_url = format!("http://{}", proxy.address());
-    let mut bc = Blockcast::start(setup);
+    let mut bc = Blockcast::start(behind(&net, &proxy));
     bc.wait_ready();
     let template = net.template();
     let (whole, torn) = (template.block(), template.block());

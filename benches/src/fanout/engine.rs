@@ -26,6 +26,22 @@ pub(crate) struct Engine {
     _directory: TempDir,
 }
 
+/// What a relay is made with whose blocks are measured.
+pub(crate) fn settings(name: &str, acknowledge: Acknowledge) -> RelaySettings {
+    RelaySettings {
+        acknowledge,
+        name: name.into(),
+        observers: 0,
+        dial_timeout: PATIENCE,
+        gossip: false,
+        proxy: None,
+        user_agent: "/Figures:1/".into(),
+        // What is measured is the way of our own blocks.
+        pass_on_tips: false,
+        confirmations: 6,
+    }
+}
+
 /// When a delivery began, in nanoseconds of the monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Begun {
@@ -69,18 +85,7 @@ impl Engine {
     ) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let (journal, _) = Journal::open(&directory.path().join("journal"))?;
-        let settings = RelaySettings {
-            acknowledge,
-            name: name.into(),
-            observers: 0,
-            dial_timeout: PATIENCE,
-            gossip: false,
-            proxy: None,
-            user_agent: "/Figures:1/".into(),
-            // What is measured is the way of our own blocks.
-            pass_on_tips: false,
-            confirmations: 6,
-        };
+        let settings = settings(name, acknowledge);
         let metrics = Metrics::new().chain(name);
         let facilities = Facilities { journal, ledger: None, metrics, events: Events::default() };
         let relay = Relay::start(settings, chain, nodes, facilities);

@@ -15,7 +15,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use wire::{Command, FrameHeader};
 
-pub(crate) use self::engine::Engine;
+pub(crate) use self::engine::{Engine, settings};
 use self::floor::Crowd;
 use crate::{
     Scope,

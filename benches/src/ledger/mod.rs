@@ -18,7 +18,7 @@ use journal::{Entry, Journal, Key};
 use ledger::{Fate, Filter, Ledger, NodeReport, PeerReport, Report, Settings};
 use litecoin::Litecoin;
 use rand::seq::SliceRandom;
-use relay::{Acknowledge, Events, Facilities, Metrics, Node, Relay, RelaySettings, Source, Submission};
+use relay::{Acknowledge, Events, Facilities, Metrics, Node, Relay, Source, Submission};
 use rpc::{Auth, Client, Endpoint};
 use serde_json::json;
 use tokio::task::block_in_place;
@@ -27,7 +27,7 @@ use self::listener::Listener;
 use crate::{
     Scope,
     blocks::Blocks,
-    clock,
+    clock, fanout,
     figure::{Figure, Series, rounded},
 };
 
@@ -73,17 +73,7 @@ fn ledger_in(directory: &Path) -> Ledger {
 }
 
 fn relay(node: &Client, journal: Journal, ledger: Option<Ledger>) -> Arc<Relay> {
-    let settings = RelaySettings {
-        name: "litecoin".into(),
-        acknowledge: Acknowledge::First,
-        observers: 0,
-        dial_timeout: PATIENCE,
-        gossip: false,
-        proxy: None,
-        user_agent: "/Figures:1/".into(),
-        pass_on_tips: false,
-        confirmations: 6,
-    };
+    let settings = fanout::settings("litecoin", Acknowledge::First);
     let metrics = Metrics::new().chain("litecoin");
     let facilities = Facilities { journal, ledger, metrics, events: Events::default() };
     let nodes = vec![Arc::new(Node::new(node.clone(), true, None))];

@@ -55,7 +55,7 @@
 //!
 //! # How it works
 //!
-//! One thread, named `ledger`, owns the file. `ledger` is the handle and the thread, `pending` what waits, `database` the
+//! One thread, named `ledger`, owns the file. `ledger` is the handle, `worker` the thread, `pending` what waits, `database` the
 //! file, `schema` the tables, `write` and `read` the rows, `report` and `block` what they are made of, `merge` how
 //! history and what is running become one.
 
@@ -71,6 +71,7 @@ mod report;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod worker;
 mod write;
 
 pub use block::{Block, Change, Diagnosis, Fate, Heard, Place, Replays, Summary, is_last_word};
