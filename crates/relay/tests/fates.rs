@@ -115,7 +115,8 @@ async fn of_several_forms_the_one_that_a_node_has_taken_is_kept_and_sent_again()
     node.will(Verdict::Say("bad-txnmrklroot"));
     settled(&world.submit(&forged.into())).await;
     take(&world, &node, &block).await;
-    in_state(&world, &ledger, &block, "active").await;
+    let taken = |known: &Known| known.deliveries.iter().any(|delivery| delivery.status == "accepted");
+    known(&world, &ledger, block.hash, |known| known.fate.state == "active" && taken(known)).await;
     let (_, kept) = ledger.raw(None, &block.hash.to_string()).await.unwrap().expect("its bytes");
     assert!(kept == block.bytes, "not those that were refused");
     node.forget_all_but(blocks.len());
