@@ -268,6 +268,14 @@ impl Blockcast {
         scratch::tail(&self.log_path(), usize::MAX)
     }
 
+    /// Waits until the log has these words: a thing is often to be seen elsewhere a moment before its line is written.
+    ///
+    /// # Panics
+    /// When the deadline passes without them, with the log.
+    pub fn wait_logged(&self, words: &str, deadline: Duration) {
+        eventually(deadline, format!("{words:?} in the log"), || self.log().contains(words));
+    }
+
     /// What strace wrote so far (`-f`: each line begins with the thread's id). Complete once it ends with the line
     /// `+++ exited` or `+++ killed` of the process, which comes a moment after its end.
     ///

@@ -164,7 +164,7 @@ fn a_reorganisation_orphans_a_block_and_the_next_one_brings_it_back_and_both_are
     assert!(printed(&bc, &["block", &block.hash]).contains("ORPHANED"), "{places:#}");
     assert!(printed(&bc, &["blocks", "--state", "orphaned"]).contains(&block.hash));
     assert_eq!(metric(&bc, "blocks_total", &[("final", "orphaned")]), Some(1.0));
-    assert!(bc.log().contains("block is orphaned"), "{}", bc.log());
+    bc.wait_logged("block is orphaned", PATIENCE);
 
     // Miners who stay with our branch get ahead: its child is there, and three more.
     a.must("invalidateblock", json!([rival]));

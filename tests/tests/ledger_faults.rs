@@ -60,7 +60,7 @@ fn assert_named(bc: &Blockcast, why: &str) {
         state["why"].as_str().is_some_and(|said| said.contains(why)).then_some(state)
     });
     assert_eq!(state["available"], false, "{state:#}");
-    eventually(PATIENCE, format!("the log says {why}"), || bc.log().contains(why));
+    bc.wait_logged(why, PATIENCE);
     let said = bc.log().matches("history is not written down for now").count();
     assert_eq!(said, 1, "said once, not at each try:\n{}", bc.log());
 }
@@ -78,7 +78,7 @@ fn assert_in_file(bc: &Blockcast, block: &Block) {
             .query_row(state, [&block.hash], |row| row.get::<_, String>(0))
             .is_ok_and(|state| state == "active")
     });
-    assert!(bc.log().contains("history is written down again"), "{}", bc.log());
+    bc.wait_logged("history is written down again", PATIENCE);
 }
 
 #[test]
@@ -105,8 +105,8 @@ fn a_ledger_of_random_bytes_is_set_aside_and_a_new_one_begun() {
         .collect();
     assert_eq!(aside.len(), 1, "{aside:?}");
     assert_eq!(fs::read(&aside[0]).unwrap(), garbage, "as it was");
-    assert!(bc.log().contains("the ledger is damaged; it is set aside"), "{}", bc.log());
-    assert!(bc.log().contains(aside[0].to_str().unwrap()), "the log says where: {}", bc.log());
+    bc.wait_logged("the ledger is damaged; it is set aside", PATIENCE);
+    bc.wait_logged(aside[0].to_str().unwrap(), PATIENCE);
     assert!(bc.sigterm().success());
     bc.restart();
     bc.wait_ready();
@@ -206,9 +206,7 @@ fn a_full_disk_costs_no_block_and_what_happened_meanwhile_is_written_when_there_
     let block = net.template().block();
     assert_eq!(submit(&bc, &block), Value::Null);
     assert_eq!(net.ours.tip(), block.hash, "sent, whatever the disk says");
-    eventually(PATIENCE, "the log says that the disk is full", || {
-        bc.log().contains("the disk is full: make room")
-    });
+    bc.wait_logged("the disk is full: make room", PATIENCE);
     let page = bc.get_json("/api/v1/blocks");
     assert_eq!(page["blocks"][0]["hash"], json!(block.hash), "{page:#}");
     assert_eq!(bc.get("/readyz").status, 200, "{}", bc.get("/readyz").text());
@@ -241,9 +239,8 @@ fn a_failure_that_has_passed_is_over_before_the_next_block_comes() {
     let reply = bc.get(&format!("/api/v1/blocks/{}/raw", "ab".repeat(32)));
     assert!(reply.status == 404 && reply.text().contains("no such table"), "{}", reply.text());
     other.execute_batch("ALTER TABLE moved RENAME TO raw").unwrap();
-    eventually(PATIENCE, "history again, without a block to be written", || {
-        bc.log().contains("history is written down again")
-    });
+    // Without a block to be written.
+    bc.wait_logged("history is written down again", PATIENCE);
     // Nor is there a thread that is busy with nothing.
     let ticks = || cpu_ticks(bc.pid());
     let (start, before) = (std::time::Instant::now(), ticks());

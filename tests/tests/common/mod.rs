@@ -178,7 +178,7 @@ pub(crate) fn assert_kept_from_peers(
         assert_eq!(unknown.code, Some(-5), "no peer has heard of the block");
         assert_eq!(relay_connections(node), 1, "and none has hung up on us");
     }
-    assert!(bc.log().contains(finding), "the log names the finding");
+    bc.wait_logged(finding, PATIENCE);
 }
 
 /// How many connections a node has from the engine.
