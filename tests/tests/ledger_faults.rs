@@ -185,6 +185,35 @@ fn a_directory_in_the_ledgers_place_is_named_and_history_begins_when_it_is_gone(
 }
 
 #[test]
+fn a_ledger_that_cannot_be_written_is_named_and_left_as_it_is_until_it_can() {
+    require_litecoind!();
+    if !namespace::entered_with_mounts(
+        "a_ledger_that_cannot_be_written_is_named_and_left_as_it_is_until_it_can",
+    ) {
+        return;
+    }
+    let net = Regtest::start(Base::Segwit);
+    let mut bc = stopped(&net);
+    let file = ledger_of(&bc);
+    let before = fs::read(&file).unwrap();
+    // The rights of a file are nothing to root; a mount that is for reading only is for everybody.
+    let mounted = |args: &[&str]| {
+        let status = Command::new(args[0]).args(&args[1..]).arg(&file).status();
+        assert!(status.is_ok_and(|status| status.success()), "{} failed", args.join(" "));
+    };
+    mounted(&["mount", "--bind", file.to_str().unwrap()]);
+    mounted(&["mount", "-o", "remount,bind,ro"]);
+    bc.restart();
+    bc.wait_ready();
+    let block = assert_relayed(&net, &bc);
+    assert_named(&bc, "it cannot be written: see to the rights of the file and its directory");
+    assert_eq!(fs::read(&file).unwrap(), before, "as it was");
+    mounted(&["umount"]);
+    assert_in_file(&bc, &block);
+    assert!(bc.sigterm().success());
+}
+
+#[test]
 fn a_full_disk_costs_no_block_and_what_happened_meanwhile_is_written_when_there_is_room() {
     require_litecoind!();
     if !namespace::entered_with_mounts(

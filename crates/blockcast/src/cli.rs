@@ -175,7 +175,7 @@ pub(crate) struct Completions {
 }
 
 const RUN_HELP: &str = "\
-The first SIGTERM or SIGINT lets running deliveries finish, for at most 8 seconds; a second one ends at once. What no
+The first SIGTERM or SIGINT lets running deliveries finish, for at most 8 seconds; a second one ends at once. What no \
 node has by then is in the journal and is sent again at the next start.
 
 Exit status: 0 ended by a signal, 1 failed, 2 not a valid command line, 78 bad configuration.
@@ -184,10 +184,10 @@ Example:
   blockcast run --config /etc/blockcast";
 
 const DEMO_HELP: &str = "\
-Simulated peers of mixed temperament and nodes of several chains run in this process; the engine, its configuration, its
+Simulated peers of mixed temperament and nodes of several chains run in this process; the engine, its configuration, its \
 front doors and all sockets are real, on 127.0.0.1. While it runs, `blockcast status` shows it.
 
-Exit status: 0 every honest peer and every node took each block and was reported so, and nobody else was, and so with
+Exit status: 0 every honest peer and every node took each block and was reported so, and nobody else was, and so with \
 blocks that a quorum made final, 1 not so or failed, 2 not a valid command line.
 
 Examples:
@@ -195,7 +195,7 @@ Examples:
   blockcast demo --blocks 3 --json";
 
 const SUBMIT_HELP: &str = "\
-Exit status: 0 the goal is reached (`node`: a node of yours has the block in its active chain), 1 it is not, 2 not a
+Exit status: 0 the goal is reached (`node`: a node of yours has the block in its active chain), 1 it is not, 2 not a \
 valid command line, 78 bad configuration.
 
 Examples:

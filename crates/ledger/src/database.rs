@@ -39,6 +39,10 @@ pub(crate) fn open(path: &Path) -> Result<Connection, Trouble> {
     if known > schema::VERSION {
         return Err(Trouble::Newer { found: known });
     }
+    // SQLite would make do with reading, and go on doing so when the file can be written again.
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(Trouble::ReadOnly);
+    }
     let checked: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if checked != "ok" {
         return Err(Trouble::Damaged(checked));

@@ -2,6 +2,8 @@
 
 use rusqlite::ErrorCode;
 
+const READ_ONLY: &str = "it cannot be written: see to the rights of the file and its directory";
+
 /// Why the file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
@@ -12,6 +14,8 @@ pub(crate) enum Trouble {
     Newer { found: i64 },
     #[error("it is a database of something else: move it away, or set another data_dir")]
     Foreign,
+    #[error("it can only be read; {READ_ONLY}")]
+    ReadOnly,
     #[error("it is damaged: {0}")]
     Damaged(String),
     #[error("{}", remedy(.0))]
@@ -27,7 +31,7 @@ fn remedy(error: &rusqlite::Error) -> String {
             "another program holds it: let go of it there"
         }
         Some(ErrorCode::DiskFull) => "the disk is full: make room",
-        Some(ErrorCode::ReadOnly) => "it cannot be written: see to the rights of the file and its directory",
+        Some(ErrorCode::ReadOnly) => READ_ONLY,
         Some(ErrorCode::CannotOpen) => "see to the directory and its rights",
         _ => return error.to_string(),
     };
@@ -40,6 +44,7 @@ impl Trouble {
         match self {
             Self::Newer { .. } => "newer_version",
             Self::Foreign => "foreign",
+            Self::ReadOnly => "read_only",
             Self::Damaged(_) => "damaged",
             Self::Io(_) => "io",
             Self::Sqlite(error) => match error.sqlite_error_code() {

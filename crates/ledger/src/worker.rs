@@ -226,6 +226,10 @@ impl Worker {
             return self.open_if_due();
         }
         let kind = trouble.kind();
+        if kind == "read_only" {
+            // What was opened for reading is not for writing when the rights are back.
+            self.connection = None;
+        }
         if self.failing.as_ref().is_none_or(|(known, _)| *known != kind) {
             let file = self.path.display();
             tracing::error!(%file, kind, "history is not written down for now, blocks are relayed all the same: {trouble}");

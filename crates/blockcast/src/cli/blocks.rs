@@ -93,7 +93,7 @@ fn parse_hash(text: &str) -> Result<String, String> {
 }
 
 pub(super) const BLOCKS_HELP: &str = "\
-The states: `open` (no node of yours has it in its active chain yet), `active` (one has), `side` (a rival is at its
+The states: `open` (no node of yours has it in its active chain yet), `active` (one has), `side` (a rival is at its \
 height), and for good `confirmed`, `chainlocked`, `orphaned`, and `rejected` (every node refused it).
 
 Exit status: 0 the daemon has answered, 1 it has not, 2 not a valid command line, 78 bad configuration.
@@ -104,7 +104,7 @@ Examples:
   blockcast blocks --since 2026-11-01 --until 2026-12-01 --limit 1000 --csv > november.csv";
 
 pub(super) const BLOCK_HELP: &str = "\
-Exit status: 0 done, 1 the block is not known, its bytes are not kept any more, or the daemon does not answer, 2 not a
+Exit status: 0 done, 1 the block is not known, its bytes are not kept any more, or the daemon does not answer, 2 not a \
 valid command line, 78 bad configuration.
 
 Examples:
@@ -114,7 +114,7 @@ Examples:
 pub(super) const REPLAY_HELP: &str = "\
 The daemon takes the bytes that it has kept. If the block is on its way already, that delivery is what is waited for.
 
-Exit status: 0 the goal is reached (`node`: a node of yours has the block in its active chain), 1 it is not, or the
+Exit status: 0 the goal is reached (`node`: a node of yours has the block in its active chain), 1 it is not, or the \
 bytes are not kept any more, 2 not a valid command line, 78 bad configuration.
 
 Example:

@@ -107,7 +107,7 @@ Examples:
   blockcast peers explain '[2001:db8::1]:9333' --chain litecoin --json";
 
 const PEERS_BAN_HELP: &str = "\
-Your own nodes and fixed peers cannot be banned: take them out of the configuration. A second ban of a host takes the
+Your own nodes and fixed peers cannot be banned: take them out of the configuration. A second ban of a host takes the \
 place of the first.
 
 Exit status: 0 the host is banned, 1 it is not, or the ban is in force but could not be saved.
