@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Measures all rows.
 pub(crate) fn run(scope: Scope) -> anyhow::Result<Vec<Figure>> {
     let (rounds, appends, blocks) = match scope {
-        Scope::Full => (401, 2000, 100_000),
+        Scope::Full => (1601, 2000, 100_000),
         Scope::Short => (41, 200, 5_000),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -48,7 +48,7 @@ const SIZES: [(usize, &str); 3] = [(20_000, "20KB"), (200_000, "200KB"), (990_00
 const GOAL: f64 = 1.2;
 
 /// Rounds whose times count, and rounds before them.
-const ROUNDS: usize = 101;
+const ROUNDS: usize = 1001;
 const WARM_UP: usize = 5;
 
 /// How long anything may take that should take milliseconds.

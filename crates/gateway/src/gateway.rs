@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{door::Door, rest, shared::Shared};
 
-/// Threads per listener. A request costs little here: blocks are sent by the engine's own threads.
+/// Threads per listener. A request costs little here: what takes longer than a fraction of a millisecond is done by the
+/// engine's own threads.
 const WORKERS: usize = 2;
 
 /// How many connections a worker holds; more wait in the kernel's queue. Bounds the file descriptors that strangers can

@@ -2,12 +2,14 @@
 
 use std::{
     collections::VecDeque,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use chain::{Chain, Finding, IndexedBlock, Inspection};
+use futures_util::FutureExt as _;
 use journal::{Entry, Journal, Key, NotDurable};
 use ledger::Ledger;
 use parking_lot::Mutex;
@@ -48,6 +50,9 @@ const SHELF: usize = 64;
 
 /// How long the inspection of a block waits for the nodes to have it, while no peer is there to be sent to.
 const NODES_FIRST: Duration = Duration::from_millis(10);
+
+/// How many bytes the caller's thread writes to the nodes' sockets itself, which takes it some half a millisecond.
+const AT_ONCE: usize = 3 << 20;
 
 /// How long the journal waits for the nodes' requests to be written to their sockets. Those to healthy nodes nearby are
 /// within a fraction of it; what a node then needs for its verdict is longer than what the disk needs.
@@ -253,8 +258,15 @@ impl Relay {
             return known;
         }
         self.live.lock().push(delivery.clone());
+        // Peers wait for the inspection. Without any, nothing is to take a processor from what is written to the nodes.
+        let is_awaited = !self.peers.ready().is_empty();
+        if is_awaited {
+            self.inspect(&delivery, submission.bytes.clone());
+        }
         let request = self.submit_to_nodes(&delivery, &submission);
-        self.inspect(&delivery, submission.bytes.clone());
+        if !is_awaited {
+            self.inspect(&delivery, submission.bytes.clone());
+        }
         self.write_to_journal(&delivery, &submission, request);
         self.events.tell(self.name(), "block", || {
             let (size, source) = (submission.bytes.len(), submission.source.as_str());
@@ -299,9 +311,25 @@ impl Relay {
             Some(digits) => SubmitRequest::from_hex(digits.clone()),
             None => SubmitRequest::from_bytes(&submission.bytes),
         };
-        for node in &self.nodes {
-            self.spawn(self.clone().submit_to_node(node.clone(), delivery.clone(), request.clone()));
-        }
+        let mut submits: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                Box::pin(self.clone().submit_to_node(node.clone(), delivery.clone(), request.clone()))
+            })
+            .collect();
+        // Other threads take a moment to wake up, and then have a quarter of the work. This one does not wait for them.
+        let own = (AT_ONCE / request.size()).min(submits.len() - submits.len() / 4);
+        let others = submits.split_off(own);
+        others.into_iter().for_each(|submit| self.spawn(submit));
+        // Each is polled once, which writes to the socket; what then has to wait becomes a task. Not before all have been
+        // written, for that, too, wakes threads, which take the processor.
+        submits.retain_mut(|submit| {
+            // A crash is the end of this one only: the caller goes on, as it would if a task had crashed.
+            let polled = std::panic::catch_unwind(AssertUnwindSafe(|| submit.now_or_never()));
+            matches!(polled, Ok(None))
+        });
+        submits.into_iter().for_each(|submit| self.spawn(submit));
         Some(request)
     }
 

@@ -44,6 +44,35 @@ async fn a_block_that_node_and_peers_take_is_accepted_and_each_stage_has_its_tim
 }
 
 #[tokio::test]
+async fn nodes_have_a_block_before_any_task_of_ours_runs() {
+    let blocks = chain(5);
+    // The daemons run elsewhere; of this test's runtime nothing runs unless the test waits.
+    let elsewhere =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (a, b) = {
+        let _runtime = elsewhere.enter();
+        (FakeNode::start("a", &blocks, None), FakeNode::backup("b", &blocks))
+    };
+    let world = World::new(&[&a, &b]).await;
+    let first = on(blocks[4].hash, 5, 1);
+    for node in [&a, &b] {
+        node.mint(&first.bytes, &first);
+    }
+    settled(&world.submit(&first.bytes)).await;
+
+    // Connections are open now.
+    let block = on(first.hash, 6, 1);
+    let delivery = world.submit(&block.bytes);
+    let start = std::time::Instant::now();
+    while [&a, &b].iter().any(|node| node.submitted().len() < 2) {
+        assert!(start.elapsed() < support::PATIENCE, "a block waits for a task of ours");
+        std::thread::yield_now();
+    }
+    assert_eq!(delivery.acknowledgement().await.judgement, Some(Judgement::Accepted));
+    elsewhere.shutdown_background();
+}
+
+#[tokio::test]
 async fn a_duplicate_in_the_active_chain_is_an_acceptance_and_the_nodes_word_is_kept() {
     let blocks = chain(5);
     let node = FakeNode::start("a", &blocks, None);

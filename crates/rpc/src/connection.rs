@@ -1,9 +1,10 @@
 //! One HTTP/1.1 connection to a node: dialled, metered, and used for one request at a time.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut, buf::Chain};
@@ -41,10 +42,15 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// A request's body: three pieces that are sent one after the other, without being put together first.
 pub(crate) type Body = Full<Chain<Chain<Bytes, Bytes>, Bytes>>;
 
-/// A connection, driven by a task of its own. Dropping it ends the task and closes the socket, also in the middle of a
-/// request or of a reply (`SendRequest::send_request`, "Cancel safety"; our tests hold hyper to it).
+/// hyper's half that reads and writes the socket; the other half hands it requests.
+type Driver = http1::Connection<TokioIo<Metered>, Body>;
+
+/// A connection, driven by whoever uses it: between a request and the socket there is no other task that would have to
+/// be woken first. Dropping it closes the socket, also in the middle of a request or of a reply.
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
+    /// `None` once the connection has ended.
+    driver: Option<Driver>,
     meter: Arc<Mutex<Meter>>,
     /// Who is to be told when the next request has been written, and of how many bytes its body is.
     whole: Option<(usize, Arc<watch::Sender<usize>>)>,
@@ -104,14 +110,7 @@ impl Connection {
             .handshake(io)
             .await
             .map_err(|error| lost(&address, &error))?;
-        let peer = address.clone();
-        tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                // A request under way has been told of it by hyper; this line is for idle connections.
-                tracing::debug!(node = %peer, %error, "RPC connection ended");
-            }
-        });
-        Ok(Self { sender, meter, whole: None, address, last_used: Instant::now() })
+        Ok(Self { sender, driver: Some(driver), meter, whole: None, address, last_used: Instant::now() })
     }
 
     /// Counts the next request up in `whole` once its body, of so many bytes, has been given to the kernel.
@@ -125,8 +124,11 @@ impl Connection {
     }
 
     /// Whether it is worth a try: not closed by the node, and not idle for longer than `idle`.
-    pub(crate) fn is_usable(&self, idle: Duration) -> bool {
-        !self.sender.is_closed() && self.last_used.elapsed() <= idle
+    pub(crate) fn is_usable(&mut self, idle: Duration) -> bool {
+        // Nobody has looked at the socket since the last reply. Nobody waits for it either.
+        drive(&mut self.driver, &self.address, &mut Context::from_waker(Waker::noop()));
+        // What is not ready for the next request still has something of the last one to write: its reply came too early.
+        self.sender.is_ready() && self.last_used.elapsed() <= idle
     }
 
     /// When its last reply was complete; for a new connection, when it was made.
@@ -138,59 +140,89 @@ impl Connection {
     /// and drops the connection when it passes.
     pub(crate) async fn exchange(&mut self, request: Request<Body>, limit: usize) -> Result<Reply, Failure> {
         *self.meter.lock() = Meter { whole: self.whole.take(), ..Meter::default() };
-        if let Err(error) = self.sender.ready().await {
-            return Err(Failure { error: lost(&self.address, &error), unsent: true, silent: true });
-        }
-        let response = match self.sender.try_send_request(request).await {
-            Ok(response) => response,
-            Err(mut failed) => {
-                let unsent = failed.take_message().is_some();
-                let silent = self.meter.lock().received == 0;
-                return Err(Failure { error: self.failure(failed.error()), unsent, silent });
+        let Self { sender, driver, meter, address, .. } = self;
+        let mut converse = pin!(converse(sender, meter, address, request, limit));
+        let reply = poll_fn(|context| {
+            // The request goes to the driver, the driver to the socket; and what it found there may be the reply.
+            if let Poll::Ready(reply) = converse.as_mut().poll(context) {
+                return Poll::Ready(reply);
             }
-        };
-        let reply = self.read(response, limit).await;
+            drive(driver, address, context);
+            converse.as_mut().poll(context)
+        })
+        .await;
         self.last_used = Instant::now();
-        reply.map_err(|error| Failure { error, unsent: false, silent: false })
+        reply
     }
+}
 
-    async fn read(&self, response: Response<Incoming>, limit: usize) -> Result<Reply, RpcError> {
-        let status = response.status().as_u16();
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(text);
-        let mut body = response.into_body();
-        // The announced length first: an oversized reply is refused before a byte of it is stored.
-        if body.size_hint().lower() > limit as u64 {
+/// Reads and writes what can be read and written now.
+fn drive(driver: &mut Option<Driver>, address: &str, context: &mut Context<'_>) {
+    let Some(Poll::Ready(ended)) = driver.as_mut().map(|driver| Pin::new(driver).poll(context)) else {
+        return;
+    };
+    *driver = None;
+    if let Err(error) = ended {
+        // A request under way has been told of it by hyper; this line is for idle connections.
+        tracing::debug!(node = address, %error, "RPC connection ended");
+    }
+}
+
+async fn converse(
+    sender: &mut SendRequest<Body>,
+    meter: &Mutex<Meter>,
+    address: &str,
+    request: Request<Body>,
+    limit: usize,
+) -> Result<Reply, Failure> {
+    if let Err(error) = sender.ready().await {
+        return Err(Failure { error: lost(address, &error), unsent: true, silent: true });
+    }
+    let response = match sender.try_send_request(request).await {
+        Ok(response) => response,
+        Err(mut failed) => {
+            let unsent = failed.take_message().is_some();
+            let silent = meter.lock().received == 0;
+            return Err(Failure { error: failure(address, failed.error()), unsent, silent });
+        }
+    };
+    let reply = read(response, address, limit).await;
+    reply.map_err(|error| Failure { error, unsent: false, silent: false })
+}
+
+async fn read(response: Response<Incoming>, address: &str, limit: usize) -> Result<Reply, RpcError> {
+    let status = response.status().as_u16();
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(text);
+    let mut body = response.into_body();
+    // The announced length first: an oversized reply is refused before a byte of it is stored.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(RpcError::TooLarge { what: "reply", limit });
+    }
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| failure(address, &error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + pieces.len() + data.len() > limit {
             return Err(RpcError::TooLarge { what: "reply", limit });
         }
-        let mut whole = Bytes::new();
-        let mut pieces = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| self.failure(&error))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if whole.len() + pieces.len() + data.len() > limit {
-                return Err(RpcError::TooLarge { what: "reply", limit });
-            }
-            // Most replies come in one piece, which is then passed on without a copy.
-            if whole.is_empty() && pieces.is_empty() {
-                whole = data;
-            } else {
-                pieces.extend_from_slice(&std::mem::take(&mut whole));
-                pieces.extend_from_slice(&data);
-            }
+        // Most replies come in one piece, which is then passed on without a copy.
+        if whole.is_empty() && pieces.is_empty() {
+            whole = data;
+        } else {
+            pieces.extend_from_slice(&std::mem::take(&mut whole));
+            pieces.extend_from_slice(&data);
         }
-        let body = if pieces.is_empty() { whole } else { pieces.freeze() };
-        Ok(Reply { status, content_type, body })
     }
+    let body = if pieces.is_empty() { whole } else { pieces.freeze() };
+    Ok(Reply { status, content_type, body })
+}
 
-    fn failure(&self, error: &hyper::Error) -> RpcError {
-        if error.is_parse() {
-            return RpcError::Malformed {
-                address: self.address.clone(),
-                reason: format!("no HTTP: {error}"),
-            };
-        }
-        lost(&self.address, error)
+fn failure(address: &str, error: &hyper::Error) -> RpcError {
+    if error.is_parse() {
+        return RpcError::Malformed { address: address.to_owned(), reason: format!("no HTTP: {error}") };
     }
+    lost(address, error)
 }
 
 // === impl Meter ===

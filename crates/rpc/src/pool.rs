@@ -22,24 +22,29 @@ impl Pool {
         Self { idle: Mutex::new(VecDeque::new()), capacity, max_idle }
     }
 
-    /// The connection that was used last, because it is the likeliest to be alive still.
+    /// The connection that was used last, because it is the likeliest to be alive still. The others are not looked at: a
+    /// block waits for this.
     pub(crate) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock();
-        idle.retain(|connection| connection.is_usable(self.max_idle));
-        idle.pop_back()
+        while let Some(mut connection) = idle.pop_back() {
+            if connection.is_usable(self.max_idle) {
+                return Some(connection);
+            }
+        }
+        None
     }
 
     /// The connection that has been idle longest, if it has not been used after `moment`.
     pub(crate) fn take_unused_since(&self, moment: Instant) -> Option<Connection> {
         let mut idle = self.idle.lock();
-        idle.retain(|connection| connection.is_usable(self.max_idle));
+        idle.retain_mut(|connection| connection.is_usable(self.max_idle));
         if idle.front()?.last_used() > moment { None } else { idle.pop_front() }
     }
 
     /// How many idle connections there are to take.
     pub(crate) fn len(&self) -> usize {
         let mut idle = self.idle.lock();
-        idle.retain(|connection| connection.is_usable(self.max_idle));
+        idle.retain_mut(|connection| connection.is_usable(self.max_idle));
         idle.len()
     }
 
@@ -48,9 +53,11 @@ impl Pool {
         self.idle.lock().clear();
     }
 
-    /// Gives a connection back after a complete exchange. A full pool lets its oldest go.
+    /// Gives a connection back after a complete exchange. A full pool lets its oldest go, and any pool those that have
+    /// ended meanwhile.
     pub(crate) fn put(&self, connection: Connection) {
         let mut idle = self.idle.lock();
+        idle.retain_mut(|connection| connection.is_usable(self.max_idle));
         idle.push_back(connection);
         while idle.len() > self.capacity {
             idle.pop_front();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rpc::{Auth, Client, Endpoint, RpcError, Submission, SubmitRequest, Timeouts};
 use serde_json::json;
 use support::{Act, Daemon, PATIENCE, client, endpoint, error, recorded, result, unauthorized};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::time::{Instant, timeout};
@@ -225,6 +225,35 @@ async fn a_submit_that_is_dropped_half_written_stops_writing() {
     // The end may come as a reset, which is as good.
     let end = timeout(PATIENCE, stream.read_to_end(&mut received)).await.expect("the connection ends");
     assert!(end.is_err() || received.len() < size, "all {size} bytes came");
+}
+
+#[tokio::test]
+async fn a_connection_whose_request_was_answered_before_it_was_whole_is_not_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = endpoint(&format!("http://{}", listener.local_addr().unwrap()));
+    let timeouts = Timeouts { submit: Duration::from_secs(3), ..Timeouts::default() };
+    let client = Client::new(Endpoint { timeouts, ..endpoint });
+    let request = SubmitRequest::from_bytes(&vec![0; 15_000_000]);
+    let size = request.size();
+    let submit = tokio::spawn(async move { client.submit_block(&request, far()).await });
+    // What stands before the node has no room, says so at once, and reads no further.
+    let (mut full, _) = listener.accept().await.unwrap();
+    full.readable().await.unwrap();
+    let words = "Work queue depth exceeded";
+    let busy = format!("HTTP/1.1 503 Service Unavailable\r\nContent-Length: {}\r\n\r\n{words}", words.len());
+    full.write_all(busy.as_bytes()).await.unwrap();
+    let (mut stream, _) = timeout(PATIENCE, listener.accept()).await.expect("another connection").unwrap();
+    let mut received = Vec::new();
+    while received.len() < size || !received.ends_with(b"]}") {
+        let read = timeout(PATIENCE, stream.read_buf(&mut received)).await.expect("the whole request");
+        assert_ne!(read.unwrap(), 0, "it ends after {} bytes", received.len());
+    }
+    let verdict = json!({ "result": null, "error": null, "id": "blockcast" }).to_string();
+    let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{verdict}", verdict.len());
+    stream.write_all(reply.as_bytes()).await.unwrap();
+    let submission = timeout(PATIENCE, submit).await.expect("a verdict").unwrap();
+    assert!(submission.outcome.unwrap().is_accepted());
+    assert_eq!(submission.tried, 2);
 }
 
 #[tokio::test]
