@@ -58,7 +58,7 @@ fn a_peer_with_a_rival_at_the_same_height_is_outraced_and_never_accepted() {
     assert_eq!(peer(&report, &name)["outcome"], "outraced", "{report:#}");
     assert_eq!(peer(&report, &name)["detail"], json!(format!("by {}", rival.hash)), "{report:#}");
     assert_eq!(net.plain[0].tip(), rival.hash);
-    assert_eq!(net.plain[1].tip(), block.hash);
+    eventually(PATIENCE, "the block at the other peer", || net.plain[1].tip() == block.hash);
 }
 
 #[test]

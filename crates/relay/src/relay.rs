@@ -258,6 +258,11 @@ impl Relay {
             return known;
         }
         self.live.lock().push(delivery.clone());
+        // Costs nothing while nobody listens; who does hears of the block before he hears what a node says of it.
+        self.events.tell(self.name(), "block", || {
+            let (size, source) = (submission.bytes.len(), submission.source.as_str());
+            json!({ "block": block.to_string(), "size": size, "source": source })
+        });
         // Peers wait for the inspection. Without any, nothing is to take a processor from what is written to the nodes.
         let is_awaited = !self.peers.ready().is_empty();
         if is_awaited {
@@ -268,10 +273,6 @@ impl Relay {
             self.inspect(&delivery, submission.bytes.clone());
         }
         self.write_to_journal(&delivery, &submission, request);
-        self.events.tell(self.name(), "block", || {
-            let (size, source) = (submission.bytes.len(), submission.source.as_str());
-            json!({ "block": block.to_string(), "size": size, "source": source })
-        });
         tracing::info!(
             chain = self.name(),
             %block,

@@ -183,7 +183,12 @@ async fn what_a_lost_race_was_lost_by_is_not_computed_anew_after_a_start() {
     in_state(&world, &ledger, &block, "active").await;
     let branch = [&[rival.clone()][..], &above(&rival, 5, 1)].concat();
     node.reorganise(&branch);
-    let before = in_state(&world, &ledger, &block, "side").await;
+    // Said at once, and said better when it is known who had it when.
+    let is_dated = |known: &ledger::Block| {
+        let diagnosis = known.fate.diagnosis.as_ref();
+        known.fate.state == "side" && diagnosis.is_some_and(|diagnosis| diagnosis.behind_ms.is_some())
+    };
+    let before = known(&world, &ledger, block.hash, is_dated).await;
     assert_eq!(before.fate.by, Some(rival.hash.to_string()));
     let (world, ledger) = restart(world, ledger, &[&node]).await;
     above(&branch[1], 6, 1).iter().for_each(|block| node.learn(block));
