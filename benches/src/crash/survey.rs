@@ -92,6 +92,11 @@ fn tidy(arena: &mut Arena) -> anyhow::Result<Vec<Call>> {
     let unlinked = seen.iter().rposition(|name| name.starts_with("unlink")).unwrap_or(0);
     let next = seen[unlinked..].iter().position(|name| name == "write");
     seen.truncate(next.map_or(seen.len(), |next| unlinked + next));
+    // A block that the start has found in the history, without a word on it, may still have been on its way. Tidying begins
+    // with a look at the file, and a new one.
+    let opened = seen[..unlinked].iter().position(|name| name.starts_with("open")).unwrap_or(0);
+    let looked = seen[..opened].last().is_some_and(|name| name.contains("stat"));
+    seen.drain(..opened - usize::from(looked));
     arena.start()?;
     Ok(tracer::path(&seen))
 }
