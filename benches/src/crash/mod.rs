@@ -189,7 +189,7 @@ impl Series {
         for call in self.wanted(&survey.commit) {
             for _ in 0..self.amounts.commit {
                 let round = self.dice.at_commit(&call, survey);
-                account.enter(&arena.play(&round)?);
+                arena.play_until_hit(&round)?.iter().for_each(|outcome| account.enter(outcome));
             }
         }
         for _ in 0..self.amounts.groups {
@@ -205,7 +205,7 @@ impl Series {
         for call in self.wanted(&survey.start) {
             for _ in 0..self.amounts.start {
                 let round = self.dice.at_start(&call, arena);
-                account.enter(&arena.play(&round)?);
+                arena.play_until_hit(&round)?.iter().for_each(|outcome| account.enter(outcome));
             }
         }
         for _ in 0..self.amounts.start_random {
@@ -223,7 +223,7 @@ impl Series {
             let kill = Kill::Idle(call.clone());
             let round = Round { ballast: ALL_DONE, line: Line::Open, blocks: vec![], kill, starts: vec![] };
             for _ in 0..self.amounts.tidy {
-                account.enter(&arena.play(&round)?);
+                arena.play_until_hit(&round)?.iter().for_each(|outcome| account.enter(outcome));
             }
         }
         // Open blocks are written once more, in two parts each.
@@ -235,7 +235,7 @@ impl Series {
                 let (line, kill) = (self.dice.shut_line(), Kill::Idle(call.clone()));
                 let round =
                     Round { ballast: MOSTLY_DONE, line, blocks: blocks.to_vec(), kill, starts: vec![] };
-                account.enter(&arena.play(&round)?);
+                arena.play_until_hit(&round)?.iter().for_each(|outcome| account.enter(outcome));
             }
         }
         self.close("tidy", &account)?;

@@ -32,6 +32,12 @@ const IDLE: Duration = Duration::from_secs(5);
 /// How many bytes are handed in at once to make room for tidying: the node takes twice that in digits.
 const BALLAST: usize = 14_000_000;
 
+/// For how long no block is open when a program is at rest: what a start sends again, it sends within a second.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// How often a round is played in which the call does not come.
+const TRIES: usize = 4;
+
 /// When the program is killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kill {
@@ -177,6 +183,29 @@ impl Arena {
         let done = until(PATIENCE, || Ok(self.program.open_blocks()? == 0.0))?;
         ensure!(done, "the journal holds on to what the node has refused");
         Ok(())
+    }
+
+    /// Waits until the program is done with what it found in its history at the start, and sent again.
+    pub(super) fn come_to_rest(&self) -> anyhow::Result<()> {
+        let mut quiet = Instant::now();
+        let rests = until(PATIENCE, || {
+            if self.program.open_blocks()? > 0.0 {
+                quiet = Instant::now();
+            }
+            Ok(quiet.elapsed() >= QUIET)
+        })?;
+        ensure!(rests, "the program goes on sending");
+        Ok(())
+    }
+
+    /// Plays a round until the call comes at which the program is to be killed, which another block's may have taken the
+    /// place of; a few times at most. Says what came of each.
+    pub(super) fn play_until_hit(&mut self, round: &Round) -> anyhow::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        while outcomes.len() < TRIES && outcomes.last().is_none_or(|outcome: &Outcome| outcome.misses > 0) {
+            outcomes.push(self.play(round)?);
+        }
+        Ok(outcomes)
     }
 
     /// Plays a round. Afterwards the program runs, and has nothing to hide.

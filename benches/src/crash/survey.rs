@@ -53,6 +53,7 @@ pub(super) fn names(path: &[Call]) -> BTreeSet<&str> {
 }
 
 fn commit(arena: &mut Arena) -> anyhow::Result<Vec<Call>> {
+    arena.come_to_rest()?;
     let tracer = arena.watch(None)?;
     arena.hand_in(&[(Door::Front, None)]);
     ensure!(until(PATIENCE, || Ok(arena.program.open_blocks()? == 0.0))?, "a block stays in the journal");
