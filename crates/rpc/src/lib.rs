@@ -52,8 +52,8 @@
 //!
 //! - A submit never waits behind another request: it has a connection to itself, and ordinary calls never use one of
 //!   the submit connections.
-//! - Where a connection is open, the first poll of [`Client::submit_block`] gives the request to the kernel, as far as it takes
-//!   it: no other task has to run first.
+//! - Where a connection is open, the first poll of [`Client::submit_block`] gives the request to the kernel, as far as it
+//!   takes it: no other task has to run first.
 //! - A node's verdict is returned as it came ([`Answer::raw`]); what it means (`duplicate` of our own push?) is not
 //!   decided here.
 //! - A request other than `submitblock` reaches the node at most once.
