@@ -257,6 +257,15 @@ mod tests {
             assert!(help.contains("Example") && help.contains(&format!("  {name}")), "{help}");
             let long = help.lines().find(|line| line.chars().count() > 120);
             assert_eq!(long, None, "{name}");
+            // Paragraphs are broken where they are printed, and nowhere before.
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<_> = after.lines().collect();
+            let is_broken = |pair: &&[&str]| {
+                !pair[0].is_empty()
+                    && !pair[0].starts_with(' ')
+                    && pair[1].starts_with(|c: char| c.is_alphanumeric())
+            };
+            assert_eq!(lines.windows(2).find(is_broken), None, "{name}");
             check_help(&name, command);
         }
     }
