@@ -30,6 +30,7 @@ pub(crate) struct Explanation {
     handshake_ms: Option<f64>,
     ping_ms: Option<f64>,
     delivery_ms: Option<f64>,
+    promise_ms: Option<f64>,
     deliveries: u64,
     failures: u64,
     announced: u64,
@@ -148,6 +149,10 @@ impl Explanation {
             "others' blocks",
             format!("{} announced, {} of them first", self.announced, self.announced_first),
         ));
+        if let Some(later) = self.promise_ms {
+            let promise = format!("without it blocks would come {later:.1} ms later, in the mean");
+            facts.push(("promise", promise));
+        }
         facts.push(("failed dials", format!("{} in a row", self.failures_in_a_row)));
         facts.push(("group", self.group.clone()));
         facts.push((

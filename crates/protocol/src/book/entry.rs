@@ -62,7 +62,7 @@ pub(super) struct Record {
     pub(super) delivery: Option<Average>,
     /// 0 to 1.
     pub(super) early: Option<Average>,
-    /// 0 to 1.
+    /// Milliseconds.
     pub(super) lead: Option<Average>,
     /// All earlier connections together.
     pub(super) uptime: Duration,
@@ -123,6 +123,8 @@ pub struct Entry {
     pub(super) since: Option<Instant>,
     /// Whether the present connection is there to find out what it is worth.
     pub(super) on_trial: bool,
+    /// How many blocks came since the present connection was made.
+    pub(super) blocks_here: u32,
     /// Failures in a row that count, and when the first was, Unix seconds.
     pub(super) strikes: u32,
     pub(super) struck: f64,
@@ -146,6 +148,7 @@ impl Entry {
             due: now,
             since: None,
             on_trial: false,
+            blocks_here: 0,
             strikes: 0,
             struck: 0.0,
         }
@@ -314,6 +317,7 @@ impl Entry {
         self.state = State::Connected;
         self.due = now;
         self.since = Some(now);
+        self.blocks_here = 0;
         self.last_seen = unix;
         self.record.taken.add(1.0, now);
         if let Some(time) = handshake {
@@ -374,21 +378,6 @@ impl Entry {
     pub(super) fn delivery_failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         self.record.lost.add(Score::FAILED, now);
-    }
-
-    pub(super) fn announced_block(&mut self, behind_first: Duration, now: Instant) {
-        self.record.announced = self.record.announced.saturating_add(1);
-        self.record.announced_first =
-            self.record.announced_first.saturating_add(u64::from(behind_first.is_zero()));
-        score::note(&mut self.record.early, score::earliness(behind_first), now);
-        if !behind_first.is_zero() {
-            score::note_lead(&mut self.record.lead, None, now);
-        }
-    }
-
-    /// The next after it has announced a block that it had announced first.
-    pub(super) fn led(&mut self, by: Duration, now: Instant) {
-        score::note_lead(&mut self.record.lead, Some(by), now);
     }
 }
 

@@ -19,6 +19,9 @@ pub struct Explanation {
     pub score: u32,
     /// What the score is made of. Their sum is the score, between 0 and 1000. Empty for our own nodes.
     pub terms: Vec<Term>,
+    /// How much later we should hear of blocks without it, in the mean of all blocks: what places are given for. `null` for
+    /// our own nodes, and while it was seen with too few.
+    pub promise_ms: Option<f64>,
     /// Why it is not dialled now; empty if nothing stands against that.
     pub obstacles: Vec<String>,
     /// Whether the present connection is there to find out what it is worth.
@@ -86,6 +89,9 @@ impl PeerBook {
             state: entry.state.as_str(),
             score: entry.score(now),
             terms: if entry.kind.is_own() { Vec::new() } else { entry.terms(now) },
+            promise_ms: Some(entry)
+                .filter(|entry| !entry.kind.is_own())
+                .and_then(|entry| entry.promise_ms(self.scale(), now)),
             obstacles,
             on_trial: entry.on_trial,
             was_connected: entry.was_connected() || !entry.uptime(now).is_zero(),

@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Address, Entry, Heard, Kind, PeerBook, Score, Source, State,
     buckets::{Buckets, Place},
-    score::{Average, Fading},
+    promise::LEAD_MOST,
+    score::{Average, Fading, LONG_MEMORY},
 };
 
 /// The newest form that is read, and the one that is written.
@@ -113,7 +114,7 @@ struct Record {
     ping_ms: Option<(f64, f64)>,
     delivery_ms: Option<(f64, f64)>,
     early: Option<(f64, f64)>,
-    lead: Option<(f64, f64)>,
+    lead_ms: Option<(f64, f64)>,
     uptime_seconds: f64,
     announced_first: u64,
     hung_up_after_block: u64,
@@ -263,7 +264,7 @@ impl PeerBook {
                 ping_ms: mean(record.ping),
                 delivery_ms: mean(record.delivery),
                 early: mean(record.early),
-                lead: mean(record.lead),
+                lead_ms: mean(record.lead),
                 uptime_seconds: entry.uptime(now).as_secs_f64(),
                 announced_first: record.announced_first,
                 hung_up_after_block: record.hung_up_after_block,
@@ -332,7 +333,7 @@ impl PeerBook {
         let mean = |mean: Option<(f64, f64)>, most: f64| {
             let mean = mean.filter(|(value, _)| (0.0..=most).contains(value));
             // It fades by counting for less.
-            mean.map(|(value, count)| Average::new(value, sane(count * faded, 0.0, 512.0), now))
+            mean.map(|(value, count)| Average::new(value, sane(count * faded, 0.0, LONG_MEMORY), now))
         };
         let Some(ours) = ours else {
             entry.failures = 0;
@@ -348,7 +349,7 @@ impl PeerBook {
         const DAY: f64 = 86_400_000.0;
         (record.handshake, record.ping) = (mean(ours.handshake_ms, DAY), mean(ours.ping_ms, DAY));
         (record.delivery, record.early) = (mean(ours.delivery_ms, DAY), mean(ours.early, 1.0));
-        record.lead = mean(ours.lead, 1.0);
+        record.lead = mean(ours.lead_ms, LEAD_MOST.as_secs_f64() * 1e3);
         record.uptime = Duration::from_secs_f64(sane(ours.uptime_seconds, 0.0, 1e9));
         (record.announced, record.announced_first) = (peer.blocks_relayed, ours.announced_first);
         record.hung_up_after_block = ours.hung_up_after_block;

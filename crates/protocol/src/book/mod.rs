@@ -28,9 +28,11 @@ mod entry;
 mod explanation;
 pub mod file;
 mod kind;
+mod promise;
 mod rules;
 pub mod score;
 mod selection;
+mod trial;
 mod upkeep;
 
 pub use address::{Address, Group, NoAddress};
@@ -62,6 +64,9 @@ const DOUBTFUL: f64 = 5.0 * 86_400.0;
 
 /// How much older than it says a rumour is taken to be: two hours.
 const HEARSAY: f64 = 2.0 * 3600.0;
+
+/// Who was alive so lately is not doubted: a day ago.
+const UNDOUBTED: f64 = 86_400.0;
 
 /// Says which wall clock time an [`Instant`] is; the book itself reads no clock.
 #[derive(Debug, Clone, Copy)]
@@ -356,12 +361,12 @@ impl PeerBook {
             self.busy.insert(address.clone());
         }
         self.doubted.remove(address);
-        self.promote(address);
+        self.promote(address, now);
     }
 
     /// A stranger to whom we are connected gets a place among those we were connected to, unless someone is there who has
     /// not failed: then that one is tried first, and the stranger has its chance later.
-    fn promote(&mut self, address: &Address) {
+    fn promote(&mut self, address: &Address, now: Instant) {
         let is_new = |entry: &&Entry| matches!(entry.place, Place::New { .. });
         if self.entries.get(address).filter(is_new).is_none() {
             return;
@@ -371,7 +376,10 @@ impl PeerBook {
             let failed =
                 |entry: &Entry| entry.state == State::Idle && entry.strikes > 0 && !entry.is_proven();
             if !self.entries.get(&occupant).is_none_or(failed) {
-                self.doubted.insert(occupant);
+                let unix = self.calendar.unix(now);
+                if self.entries.get(&occupant).is_some_and(|entry| unix - entry.last_seen > UNDOUBTED) {
+                    self.doubted.insert(occupant);
+                }
                 return;
             }
             self.step_back(&occupant);
@@ -463,16 +471,6 @@ impl PeerBook {
     /// A block of ours did not reach the peer, and it was the peer's doing.
     pub fn delivery_failed(&mut self, address: &Address, now: Instant) {
         self.update(address, |entry| entry.delivery_failed(now));
-    }
-
-    /// The peer has announced a block of somebody else, so long after the first of our peers.
-    pub fn announced(&mut self, address: &Address, behind_first: Duration, now: Instant) {
-        if behind_first.is_zero() {
-            self.leader = Some(address.clone());
-        } else if let Some(leader) = self.leader.take() {
-            self.update(&leader, |entry| entry.led(behind_first, now));
-        }
-        self.update(address, |entry| entry.announced_block(behind_first, now));
     }
 }
 

@@ -21,8 +21,9 @@
 //! 2006.14186): it takes many blocks to be known, and counts little until then. `delivery` and `lead` can be less than
 //! nothing, so that one of whom nothing is known is not taken to be as bad as the worst.
 //!
-//! Which of two has a place is decided by the *merit* alone, which is the score without `start`,
-//! `deliveries` and `uptime`: those who are here would otherwise be better than anybody by being here.
+//! Which of two has a place is decided by what each [promises](super::promise), not by the score; and where no blocks were
+//! seen by the *merit*, which is the score without `start`, `deliveries` and `uptime`: those who are here would
+//! otherwise be better than anybody by being here.
 
 use std::time::{Duration, Instant};
 
@@ -100,7 +101,7 @@ pub(super) struct Average {
 /// How many measurements a mean looks back to.
 const MEMORY: f64 = 64.0;
 /// For what happens in few of many blocks.
-const LONG_MEMORY: f64 = 512.0;
+pub(super) const LONG_MEMORY: f64 = 1024.0;
 
 /// How many blocks it takes until what is known of leads counts half.
 const LEADS_TAKE: f64 = 200.0;
@@ -127,10 +128,16 @@ pub(super) fn note(average: &mut Option<Average>, value: f64, now: Instant) {
     average.get_or_insert(Average::new(value, 0.0, now)).note(value, MEMORY, now);
 }
 
-/// How far a peer was ahead of all others with a block, or that it was not.
-pub(super) fn note_lead(average: &mut Option<Average>, lead: Option<Duration>, now: Instant) {
-    let value = lead.map_or(0.0, |lead| 1.0 - 0.5f64.powf(lead.as_secs_f64() / 0.1));
+/// The same with a mean that looks back for longer.
+pub(super) fn note_long(average: &mut Option<Average>, value: f64, now: Instant) {
     average.get_or_insert(Average::new(value, 0.0, now)).note(value, LONG_MEMORY, now);
+}
+
+/// The newest measurement was more than was noted of it, by so much.
+pub(super) fn amend(average: &mut Option<Average>, by: f64) {
+    if let Some(average) = average {
+        average.value += by / average.count.max(1.0);
+    }
 }
 
 pub(super) fn points(average: Option<Average>, now: Instant, points: impl Fn(f64) -> f64) -> f64 {
@@ -147,11 +154,11 @@ pub(super) fn delivery(milliseconds: f64) -> f64 {
     300.0 * 0.5f64.powf(milliseconds / 250.0) - 150.0
 }
 
-/// The worth of leads, from -200 to 200: nothing for one that is alone by 100 ms with one block in 25, or by more with
-/// fewer.
+/// The worth of leads in milliseconds, from -200 to 200: nothing for a mean of 4 ms, as of one that is alone by 100 ms
+/// with one block in 25.
 pub(super) fn lead(leads: Option<Average>, now: Instant) -> f64 {
     leads.map_or(0.0, |leads| {
-        let worth = 200.0 - 400.0 * 0.5f64.powf(leads.value / 0.02);
+        let worth = 200.0 - 400.0 * 0.5f64.powf(leads.value / 4.0);
         worth * (leads.count / (leads.count + LEADS_TAKE)) * faded(leads.since, now)
     })
 }
@@ -161,7 +168,7 @@ pub(super) fn early(earliness: f64) -> f64 {
     300.0 * earliness
 }
 
-/// How early an announcement was, from 0 to 1: the first of all is 1, who follows by 200 ms a half.
+/// How early an announcement was, from 0 to 1: the first of all is 1, who follows by 200 ms a half, who is silent 0.
 pub(super) fn earliness(behind_first: Duration) -> f64 {
     0.5f64.powf(behind_first.as_secs_f64() / 0.2)
 }
@@ -210,16 +217,19 @@ mod tests {
         let later = [1, 50, 100, 1000].map(|ms| earliness(Duration::from_millis(ms)));
         assert!(later[0] < 1.0 && later.is_sorted_by(|a, b| a > b), "{later:?}");
         let now = Instant::now();
-        let leads = |lead: Option<Duration>| {
+        let leads = |milliseconds: f64| {
             let mut average = None;
-            (0..100).for_each(|n| note_lead(&mut average, lead.filter(|_| n % 10 == 0), now));
+            for n in 0..100 {
+                note_long(&mut average, 0.0, now);
+                amend(&mut average, if n % 10 == 0 { milliseconds } else { 0.0 });
+            }
             super::lead(average, now)
         };
-        let never_ahead = leads(None);
+        let never_ahead = leads(0.0);
         assert!(
             (-70.0..-60.0).contains(&never_ahead),
             "a third of what is known once it is well known: {never_ahead}"
         );
-        assert!(leads(Some(Duration::from_millis(100))) > 30.0);
+        assert!(leads(100.0) > 30.0);
     }
 }

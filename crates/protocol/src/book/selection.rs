@@ -9,7 +9,7 @@ use std::{
 
 use rand::{Rng, RngCore};
 
-use super::{Address, Entry, Group, Kind, PeerBook, Rules, State, buckets::Buckets, upkeep::clearly_better};
+use super::{Address, Entry, Group, Kind, PeerBook, Rules, State, buckets::Buckets};
 
 /// Of how many unknown ones, each found by lot, the best is taken.
 const DRAWN: usize = 4;
@@ -118,7 +118,7 @@ impl PeerBook {
         crowd
     }
 
-    fn is_free(&self, address: &Address, entry: &Entry, crowd: &Crowd, now: Instant) -> bool {
+    pub(super) fn is_free(&self, address: &Address, entry: &Entry, crowd: &Crowd, now: Instant) -> bool {
         entry.state == State::Idle
             && entry.is_due(now)
             && (entry.kind.is_fixed() || !self.is_banned(address, now))
@@ -148,19 +148,17 @@ impl PeerBook {
             }
         }
         let fits = |entry: &Entry| wanted.newcomer.is_none_or(|newcomer| entry.is_newcomer(now) == newcomer);
+        if wanted.on_trial {
+            return self.pick_for_trial(crowd, fits, rng, now);
+        }
         let known = self.best_known(crowd, fits, rng, now);
         let Some(entry) = known.as_ref().and_then(|address| self.entries.get(address)) else {
             // Whoever was here a moment ago has the first claim.
-            let place_is_kept = !wanted.on_trial && self.somebody_is_about_to_return(crowd, now);
+            let place_is_kept = self.somebody_is_about_to_return(crowd, now);
             return if place_is_kept { None } else { self.unknown(crowd, fits, rng, now) };
         };
-        let is_wanted = if wanted.on_trial {
-            // On trial are the unknown; of those that were here before only who is likely to stay.
-            let promising = |(_, worst)| clearly_better(entry.merit(now), worst);
-            self.rival(entry, now).is_some_and(promising) && rng.random_bool(0.5)
-        } else {
-            matches!(entry.kind, Kind::Preferred { .. }) || entry.is_proven() || rng.random_bool(0.75)
-        };
+        let is_wanted =
+            matches!(entry.kind, Kind::Preferred { .. }) || entry.is_proven() || rng.random_bool(0.75);
         if is_wanted { known } else { self.unknown(crowd, fits, rng, now).or(known) }
     }
 
@@ -174,7 +172,7 @@ impl PeerBook {
 
     /// The best of those that the chain prefers, and after them of those to whom we were connected. Between equals those
     /// win that our own nodes do not have: through them the nodes are heard anyway.
-    fn best_known(
+    pub(super) fn best_known(
         &self,
         crowd: &Crowd,
         fits: impl Fn(&Entry) -> bool,
@@ -196,7 +194,7 @@ impl PeerBook {
     }
 
     /// One of those to whom we were never connected: of a few drawn from as many buckets the best.
-    fn unknown(
+    pub(super) fn unknown(
         &self,
         crowd: &Crowd,
         fits: impl Fn(&Entry) -> bool,

@@ -15,13 +15,6 @@ pub(super) const CYCLE: Duration = Duration::from_secs(5);
 /// How often there is work while there are enough peers and room for more.
 pub(super) const GROWTH: Duration = Duration::from_secs(60);
 
-/// How often those on trial are judged.
-pub(super) const ROTATION: Duration = Duration::from_secs(30 * 60);
-
-/// How long one must have been connected to be judged. A little less than [`ROTATION`]: whoever was dialled right after one is
-/// judged at the next.
-const TRIAL: Duration = Duration::from_secs(28 * 60);
-
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
@@ -50,11 +43,22 @@ pub(super) struct Rhythm {
     /// Dials begun in this cycle.
     dials: usize,
     grown: Option<Instant>,
+    /// When those on trial were judged: for places, and for whether they are hopeless.
     rotated: Option<Instant>,
+    weeded: Option<Instant>,
     /// Who is being dialled for a place on trial.
     on_trial: BTreeSet<Address>,
     /// Something has happened since there was last looked.
     stirred: bool,
+}
+
+/// How those on trial are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// The better take places, and nobody stays on trial for ever.
+    Rotation,
+    /// The hopeless go.
+    Weeding,
 }
 
 impl Rhythm {
@@ -66,6 +70,35 @@ impl Rhythm {
     pub(super) fn end_of_dial(&mut self, address: &Address) -> bool {
         self.stirred = true;
         self.on_trial.remove(address)
+    }
+
+    /// Whether one is being dialled for a place on trial.
+    pub(super) fn is_for_trial(&self, address: &Address) -> bool {
+        self.on_trial.contains(address)
+    }
+
+    /// Whether those on trial are to be judged now, and how.
+    pub(super) fn judges(
+        &mut self,
+        weeding: Duration,
+        rotation: Duration,
+        now: Instant,
+    ) -> Option<Judgement> {
+        let rotated = *self.rotated.get_or_insert(now);
+        if now >= rotated + rotation {
+            (self.rotated, self.weeded) = (Some(now), Some(now));
+            return Some(Judgement::Rotation);
+        }
+        if now >= self.weeded.unwrap_or(rotated) + weeding {
+            self.weeded = Some(now);
+            return Some(Judgement::Weeding);
+        }
+        None
+    }
+
+    /// The next look may lead to more peers than are needed.
+    pub(super) fn grow_at_once(&mut self) {
+        self.grown = None;
     }
 
     /// Whether it is worth looking: another cycle has begun, or something has happened.
@@ -89,11 +122,6 @@ impl Rhythm {
             }
         }
     }
-}
-
-/// Whether one merit is so much better than another that a change is worth it.
-pub(super) fn clearly_better(merit: f64, than: f64) -> bool {
-    merit > than + 0.1 * than.abs() + 10.0
 }
 
 impl PeerBook {
@@ -158,11 +186,6 @@ impl PeerBook {
         }
     }
 
-    /// How many places newcomers may have besides those on trial.
-    fn regular_newcomers(&self) -> usize {
-        self.rules.newcomers().saturating_sub(self.rules.trials())
-    }
-
     /// How many more dials may begin, for others than own nodes.
     fn may_dial(&self) -> usize {
         let dialing = self.count(State::Dialing);
@@ -195,76 +218,19 @@ impl PeerBook {
     }
 
     /// Entries with a connection, or on their way to one, that are not own nodes.
-    fn others(&self) -> impl Iterator<Item = (&Address, &Entry)> {
+    pub(super) fn others(&self) -> impl Iterator<Item = (&Address, &Entry)> {
         let busy = self.busy.iter().filter_map(|address| self.entries.get_key_value(address));
         busy.filter(|(_, entry)| !entry.kind.is_own())
     }
 
     /// How many that are not own nodes are in a state.
-    fn count(&self, state: State) -> usize {
+    pub(super) fn count(&self, state: State) -> usize {
         self.others().filter(|(_, entry)| entry.state == state).count()
     }
 
     /// How many are connected besides own nodes.
     pub fn connected_others(&self) -> usize {
         self.count(State::Connected)
-    }
-
-    /// Those that have a place, or are on their way to one, that is not for finding out.
-    fn regulars(&self) -> impl Iterator<Item = (&Address, &Entry)> {
-        self.others().filter(|(address, entry)| !entry.on_trial && !self.rhythm.on_trial.contains(*address))
-    }
-
-    /// Whose place one on trial may take, and what that one is worth. Newcomers contend with newcomers for the places that
-    /// are theirs; only while they have not even those they contend with all.
-    pub(super) fn rival(&self, of: &Entry, now: Instant) -> Option<(Address, f64)> {
-        let newcomers = self.regulars().filter(|(_, entry)| entry.is_newcomer(now)).count();
-        let among_newcomers = of.is_newcomer(now) && newcomers >= self.regular_newcomers();
-        self.worst_regular(|entry| !among_newcomers || entry.is_newcomer(now), now)
-    }
-
-    /// The worst of those that have a place, and may lose it: nobody named them, and they have been there for a while.
-    fn worst_regular(&self, among: impl Fn(&Entry) -> bool, now: Instant) -> Option<(Address, f64)> {
-        let settled = |entry: &Entry| {
-            entry.state == State::Connected
-                && !entry.on_trial
-                && !entry.kind.is_fixed()
-                && has_been_tried(entry, now)
-                && among(entry)
-        };
-        let settled = self.others().filter(|(_, entry)| settled(entry));
-        let worst =
-            settled.map(|(address, entry)| (address, entry.merit(now))).min_by(|a, b| a.1.total_cmp(&b.1));
-        worst.map(|(address, points)| (address.clone(), points))
-    }
-
-    /// Judges those on trial, when all places are taken and it is time.
-    fn rotate(&mut self, now: Instant, tasks: &mut Vec<Task>) {
-        let rotated = *self.rhythm.rotated.get_or_insert(now);
-        if now < rotated + ROTATION || self.count(State::Connected) < self.rules.max {
-            return;
-        }
-        self.rhythm.rotated = Some(now);
-        let on_trial = self.others().filter(|(_, entry)| entry.on_trial && has_been_tried(entry, now));
-        let mut on_trial: Vec<_> =
-            on_trial.map(|(address, entry)| (address.clone(), entry.merit(now))).collect();
-        on_trial.sort_by(|a, b| b.1.total_cmp(&a.1));
-        for (newcomer, points) in on_trial {
-            let rival = self.entries.get(&newcomer).and_then(|entry| self.rival(entry, now));
-            match rival {
-                Some((worst, less)) if clearly_better(points, less) => {
-                    self.update(&newcomer, |entry| entry.on_trial = false);
-                    // It is on its way out, and no measure for the next.
-                    self.update(&worst, |entry| entry.on_trial = true);
-                    tasks.push(Task::Drop { address: worst, reason: "a better one has its place" });
-                }
-                _ => {
-                    tasks.push(Task::Drop { address: newcomer, reason: "no better than those that are here" })
-                }
-            }
-        }
-        // Their places are free in a moment, and are not to wait for a minute.
-        self.rhythm.grown = None;
     }
 
     /// Whether the book knows so few that strangers must be asked whom they know: too few are connected that are no
@@ -287,10 +253,6 @@ impl PeerBook {
         };
         self.entries.iter().filter(promising).take(self.rules.max).count() < self.rules.max
     }
-}
-
-fn has_been_tried(entry: &Entry, now: Instant) -> bool {
-    entry.since.is_some_and(|since| now.saturating_duration_since(since) >= TRIAL)
 }
 
 /// When seeds are asked: only while the [book is thin](PeerBook::is_thin), at first after a few seconds, in which our own

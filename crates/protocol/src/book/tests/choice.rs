@@ -275,7 +275,7 @@ fn whom_the_chain_names_no_more_is_a_stranger_again_or_gone() {
     let mut world = World::new(rules());
     let named = |n: u8| Heard::of(neighbour(30, n, 1), Kind::preferred(LABELS, "quorum"));
     world.book.prefer((1..=20).map(named).collect(), world.now);
-    world.run(HOUR);
+    world.run(20 * MINUTE);
     let connected = world.connected_now();
     assert_eq!(connected.len(), 10);
     world.book.prefer(vec![named(100)], world.now);

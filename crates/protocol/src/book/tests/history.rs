@@ -173,6 +173,7 @@ fn who_alone_hears_of_blocks_first_leads_and_who_is_one_of_many_does_not() {
     let [far, near, twin] = ["20.1.0.1:1", "20.2.0.1:1", "20.3.0.1:1"].map(at);
     for address in [&far, &near, &twin] {
         world.book.hear(Heard::of(address.clone(), NODE), world.now);
+        world.book.connected(address, 1, None, world.now);
     }
     let ms = Duration::from_millis;
     for n in 0..200 {
@@ -191,6 +192,11 @@ fn who_alone_hears_of_blocks_first_leads_and_who_is_one_of_many_does_not() {
         terms.iter().find(|term| term.name == "lead").map_or(0.0, |term| term.points)
     };
     assert!(lead(&far) > 50.0 && lead(&near) < 0.0 && lead(&twin) < 0.0, "{} {}", lead(&far), lead(&near));
+    let promise = |address: &Address| {
+        let explanation = world.book.explain(address, world.now).expect("it is there");
+        explanation.promise_ms.expect("it was seen with many blocks")
+    };
+    assert!(promise(&far) > promise(&near) && promise(&near) > promise(&twin), "{}", promise(&near));
 }
 
 #[test]

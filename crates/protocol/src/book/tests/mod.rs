@@ -2,6 +2,7 @@ mod attack;
 mod choice;
 mod files;
 mod history;
+mod trial;
 
 use std::{
     net::SocketAddr,
