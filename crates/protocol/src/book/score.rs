@@ -21,7 +21,7 @@
 //! 2006.14186): it takes many blocks to be known, and counts little until then. `delivery` and `lead` can be less than
 //! nothing, so that one of whom nothing is known is not taken to be as bad as the worst.
 //!
-//! Which of two has a place is decided by what each [promises](super::promise), not by the score; and where no blocks were
+//! Which of two has a place is decided by what each *promises* (`promise.rs`), not by the score; and where no blocks were
 //! seen by the *merit*, which is the score without `start`, `deliveries` and `uptime`: those who are here would
 //! otherwise be better than anybody by being here.
 
