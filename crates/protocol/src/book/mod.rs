@@ -9,8 +9,9 @@
 //!
 //! Fixed peers first, then [anchors](mod@file) of the last run, then those that the chain prefers, then strangers: of
 //! those known to be good the best, and of the unknown one found by lot, bucket by bucket. Of a few places at the end it is
-//! the unknown who get them, on trial: after half an hour the best of them takes the place of the worst of the others if
-//! it is clearly better, and goes if it is not. Newcomers, whom nobody but strangers has named and who have not been
+//! the unknown who get them, on trial: the best of them takes the place of the worst of the others once it is clearly
+//! better, and goes when it is clear that it is not. What counts is its *promise*: how much later we should hear of blocks
+//! without it. Newcomers, whom nobody but strangers has named and who have not been
 //! connected for a day in all, have a quarter of the places, those on trial among them, and contend with each other: there
 //! are more of them only while there is not even the minimum.
 //!
