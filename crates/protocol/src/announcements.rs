@@ -28,10 +28,14 @@ const REMEMBERED: usize = 64;
 /// within a second or never.
 const CLAIMS: usize = 8;
 
+/// How long after we had heard of a block somebody may still be the first to announce it, of those that we had not told.
+const LATE: Duration = Duration::from_secs(1);
+
 /// How a peer stands among those that announced a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announcement {
-    /// How long after the first; zero for the first.
+    /// How long after the first; zero for the first. One that is the first of those that count, and comes more than a
+    /// second after we had heard of the block, is as far behind as that.
     pub lag: Duration,
     /// Its place among those that count: 1 for the first.
     pub position: u32,
@@ -62,7 +66,9 @@ impl Race {
         if self.told.contains(&peer) || member.joined > self.known {
             return None;
         }
-        let first = *self.first.get_or_insert(at);
+        // Who comes so late was not first: others were told before they could be.
+        let late = at.saturating_duration_since(self.known) > LATE;
+        let first = *self.first.get_or_insert(if late { self.known } else { at });
         self.counted = self.counted.saturating_add(1);
         Some(Announcement { lag: at.saturating_duration_since(first), position: self.counted })
     }

@@ -109,6 +109,8 @@ pub struct Entry {
     pub first_seen: f64,
     /// When it was last alive, Unix seconds: as we saw it, or else as others say.
     pub last_seen: f64,
+    /// When we last had a connection or an answer of it in this run, Unix seconds; 0: never.
+    pub(super) met: f64,
     /// What it offers, as bits, as far as is known.
     pub services: u64,
     /// When a node of ours last said that it is connected to it, Unix seconds; 0: never.
@@ -141,6 +143,7 @@ impl Entry {
             failures: 0,
             first_seen: unix,
             last_seen: unix,
+            met: 0.0,
             services: 0,
             heard_from,
             place: Place::Reserved,
@@ -318,7 +321,7 @@ impl Entry {
         self.due = now;
         self.since = Some(now);
         self.blocks_here = 0;
-        self.last_seen = unix;
+        (self.last_seen, self.met) = (unix, unix);
         self.record.taken.add(1.0, now);
         if let Some(time) = handshake {
             score::note(&mut self.record.handshake, milliseconds(time), now);
@@ -330,7 +333,7 @@ impl Entry {
     pub(super) fn disconnected(&mut self, jitter: f64, unix: f64, now: Instant) {
         let lasted = self.since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.record.uptime = self.record.uptime.saturating_add(lasted);
-        self.last_seen = unix;
+        (self.last_seen, self.met) = (unix, unix);
         if lasted >= LASTING {
             self.backoff.succeed();
             self.strikes = 0;
@@ -363,7 +366,7 @@ impl Entry {
     }
 
     pub(super) fn pinged(&mut self, round_trip: Duration, unix: f64, now: Instant) {
-        self.last_seen = unix;
+        (self.last_seen, self.met) = (unix, unix);
         score::note(&mut self.record.ping, milliseconds(round_trip), now);
     }
 

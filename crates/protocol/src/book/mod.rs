@@ -66,7 +66,7 @@ const DOUBTFUL: f64 = 5.0 * 86_400.0;
 /// How much older than it says a rumour is taken to be: two hours.
 const HEARSAY: f64 = 2.0 * 3600.0;
 
-/// Who was alive so lately is not doubted: a day ago.
+/// With whom we were connected so lately, in seconds, is not doubted.
 const UNDOUBTED: f64 = 86_400.0;
 
 /// Says which wall clock time an [`Instant`] is; the book itself reads no clock.
@@ -127,8 +127,8 @@ pub struct PeerBook {
     anchors: Vec<Address>,
     /// Whose place another wants that we were connected to: they are to be tried.
     doubted: BTreeSet<Address>,
-    /// Who has announced a block that nobody else has announced yet.
-    leader: Option<Address>,
+    /// Who has announced a block that nobody else has announced yet, and when.
+    leader: Option<(Address, Instant)>,
     rhythm: Rhythm,
 }
 
@@ -366,7 +366,7 @@ impl PeerBook {
     }
 
     /// A stranger to whom we are connected gets a place among those we were connected to, unless someone is there who has
-    /// not failed: then that one is tried first, and the stranger has its chance later.
+    /// not failed: then that one is tried first, unless that was within a day, and the stranger has its chance later.
     fn promote(&mut self, address: &Address, now: Instant) {
         let is_new = |entry: &&Entry| matches!(entry.place, Place::New { .. });
         if self.entries.get(address).filter(is_new).is_none() {
@@ -378,7 +378,7 @@ impl PeerBook {
                 |entry: &Entry| entry.state == State::Idle && entry.strikes > 0 && !entry.is_proven();
             if !self.entries.get(&occupant).is_none_or(failed) {
                 let unix = self.calendar.unix(now);
-                if self.entries.get(&occupant).is_some_and(|entry| unix - entry.last_seen > UNDOUBTED) {
+                if self.entries.get(&occupant).is_some_and(|entry| unix - entry.met > UNDOUBTED) {
                     self.doubted.insert(occupant);
                 }
                 return;

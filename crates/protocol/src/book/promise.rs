@@ -24,6 +24,10 @@ pub(super) const SEEN: f64 = 8.0;
 /// blocks are everywhere soon in any case.
 pub(super) const LEAD_MOST: Duration = Duration::from_millis(600);
 
+/// What is further behind than the leader's block is old, and this, is of another block: a lead is not to be had by
+/// announcing late what came before. (Notices of one block may be this long under way.)
+const SLACK: Duration = Duration::from_secs(2);
+
 /// As how many blocks with leads the expectation counts.
 ///
 /// This and the next two are fitted to the simulated network (`benches/src/peers`). They need not be exact: 200 or 800
@@ -67,8 +71,12 @@ impl PeerBook {
                     entry.block_came(now);
                 }
             }
-            self.leader = Some(address.clone());
-        } else if let Some(leader) = self.leader.take() {
+            self.leader = Some((address.clone(), now));
+        } else if let Some((leader, since)) = self.leader.clone()
+            && leader != *address
+            && behind_first <= now.saturating_duration_since(since) + SLACK
+        {
+            self.leader = None;
             self.update(&leader, |entry| entry.led(behind_first));
         }
         self.update(address, |entry| entry.announced_block(behind_first));
@@ -86,7 +94,11 @@ impl PeerBook {
             deliveries.extend(entry.delivery_logarithm());
         }
         // Without a single lead all promise the same, in proportion to how early they are.
-        let lead = if leads > 0.0 && earliness > 0.0 { leads / earliness } else { 1.0 };
+        let lead = if leads > 0.0 && earliness > 0.0 {
+            (leads / earliness).min(LEAD_MOST.as_secs_f64() * 1e3)
+        } else {
+            1.0
+        };
         let count = deliveries.len() as f64;
         let delivery = (!deliveries.is_empty()).then(|| (deliveries.iter().sum::<f64>() / count).exp());
         Scale { lead, delivery }

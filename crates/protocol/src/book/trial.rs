@@ -14,7 +14,7 @@ use rand::{Rng, RngCore};
 
 use super::{
     Address, Entry, PeerBook, State, Task,
-    promise::{Promise, Scale},
+    promise::{Promise, SEEN, Scale},
     selection::Crowd,
     upkeep::Judgement,
 };
@@ -30,6 +30,9 @@ const TRIAL: Duration = Duration::from_secs(28 * 60);
 /// With how many blocks one must have been seen to take a place, and after how many it goes if it has none.
 const DECIDED: u32 = 20;
 const UNDECIDED: u32 = 48;
+
+/// After this long it goes in any case: blocks may come seldom, or no more.
+const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// By how much one must be better: a tenth, and so many milliseconds or points.
 const CLEARLY: (f64, f64, f64) = (1.1, 0.1, 10.0);
@@ -65,7 +68,7 @@ impl Worth {
         }
     }
 
-    /// In which order they are looked at: by what they promise at best, and before them all others by merit.
+    /// Which is looked at first: whoever promises most at best; after those that promise anything, the others by merit.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let key =
             |worth: &Self| worth.promise.map_or((f64::MIN, worth.merit), |promise| (promise.at_best, 0.0));
@@ -156,12 +159,22 @@ impl PeerBook {
         now: Instant,
     ) -> Verdict {
         let Some(entry) = self.entries.get(newcomer) else { return Verdict::Stays };
-        let Some((worst, least)) = self.rival(entry, scale, now) else { return Verdict::Stays };
-        let hopeless = worth.promise.is_some() && !worth.may_be_better(&least);
+        let long =
+            |time: Duration| entry.since.is_some_and(|since| now.saturating_duration_since(since) >= time);
+        let Some((worst, least)) = self.rival(entry, scale, now) else {
+            // Nobody may lose a place to it; others are to be known, too.
+            return if judgement == Judgement::Rotation && long(TRIAL) {
+                Verdict::Goes
+            } else {
+                Verdict::Stays
+            };
+        };
+        let seen = f64::from(entry.blocks_here) >= SEEN;
+        let hopeless = seen && worth.promise.is_some() && !worth.may_be_better(&least);
         // Where no blocks come there is nothing to wait for.
         let (decided, over) = match entry.blocks_here {
             0 => (has_been_tried(entry, now), has_been_tried(entry, now)),
-            blocks => (blocks >= DECIDED, blocks >= UNDECIDED),
+            blocks => (blocks >= DECIDED, blocks >= UNDECIDED || long(PATIENCE)),
         };
         match judgement {
             Judgement::Rotation if decided && worth.is_clearly_better(&least) => Verdict::Replaces(worst),
@@ -190,9 +203,12 @@ impl PeerBook {
         {
             return Some(promising);
         }
-        // Some of those that were here have no place among their like.
-        let is_unknown = |entry: &Entry| fits(entry) && entry.uptime(now).is_zero();
-        self.unknown(crowd, is_unknown, rng, now)
+        let is_new = |entry: &Entry| fits(entry) && entry.uptime(now).is_zero();
+        // Some were not here for long enough.
+        let is_unknown = |entry: &Entry| fits(entry) && entry.promise(scale, now).is_none();
+        self.unknown(crowd, is_new, rng, now)
+            .or_else(|| self.best_known(crowd, is_new, rng, now))
+            .or_else(|| self.unknown(crowd, is_unknown, rng, now))
             .or_else(|| self.best_known(crowd, is_unknown, rng, now))
             .or_else(|| self.most_promising(crowd, &fits, scale, now))
     }

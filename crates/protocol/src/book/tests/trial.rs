@@ -134,3 +134,39 @@ fn faults_count_against_a_promise() {
     let after = promise(world).expect("it still is");
     assert!((after / before - 0.5).abs() < 0.01, "{before} {after}");
 }
+
+#[test]
+fn a_lead_is_not_to_be_had_by_announcing_late_what_came_before() {
+    let mut blocks = Blocks::new(30);
+    let world = &mut blocks.world;
+    let peers: Vec<_> = world.connected_now().iter().map(|peer| at(peer)).collect();
+    let lead = |world: &World, peer: &Address| world.book.get(peer).and_then(|entry| entry.record.lead);
+    world.book.announced(&peers[0], Duration::ZERO, world.now);
+    world.book.announced(&peers[0], MINUTE, world.now + MS(10));
+    world.book.announced(&peers[0], MS(10), world.now + MS(10));
+    world.book.announced(&peers[1], MINUTE, world.now + MS(20));
+    assert_eq!(lead(world, &peers[0]).map(|lead| lead.value), Some(0.0));
+    world.book.announced(&peers[2], MS(30), world.now + MS(30));
+    assert_eq!(lead(world, &peers[0]).map(|lead| lead.value), Some(30.0));
+}
+
+#[test]
+fn nobody_stays_on_trial_for_ever() {
+    // All other places are the operator's own choice.
+    let mut world = World::new(rules());
+    (1..=9).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), fixed(Priority::Normal))));
+    (10..=30).for_each(|n| assert!(world.hear(&format!("20.{n}.0.1:1"), NODE)));
+    let tasks = world.run(5 * HOUR);
+    let dropped = tasks.iter().filter(|task| matches!(task, Task::Drop { .. })).count();
+    assert!(dropped >= 8, "{dropped}");
+    // The chain stops after a block.
+    let mut blocks = Blocks::new(30);
+    let trial = blocks.on_trial();
+    blocks.come(1, |peer, _| Some(alike(peer)));
+    let tasks = blocks.world.run(7 * HOUR);
+    assert!(dropped_of(&tasks, &trial));
+}
+
+fn dropped_of(tasks: &[Task], address: &str) -> bool {
+    dropped(tasks, address).is_some()
+}
