@@ -190,6 +190,17 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_long_after_all_others_were_told_was_not_first() {
+        let (mut announcements, now) = all_joined();
+        announcements.confirm(block(1), now);
+        PEERS[..2].iter().for_each(|peer| announcements.told(block(1), *peer));
+        let at = now + 60_000 * MS;
+        assert_eq!(announcements.announced(block(1), PEERS[2], at), place(60_000 * MS, 1));
+        announcements.confirm(block(2), now);
+        assert_eq!(announcements.announced(block(2), PEERS[2], now + 900 * MS), place(Duration::ZERO, 1));
+    }
+
+    #[test]
     fn each_peer_is_told_once_how_much_later_than_the_first_it_was() {
         let (mut announcements, now) = all_joined();
         assert_eq!(announcements.confirm(block(1), now), []);

@@ -172,3 +172,18 @@ fn one_that_is_being_dialled_keeps_its_place() {
     world.book.connected(&second, 1, None, world.now);
     assert!(world.book.get(&first).is_some_and(Entry::was_connected), "it is on its way");
 }
+
+#[test]
+fn gossip_keeps_nobody_from_being_doubted_whom_we_have_not_met_for_a_day() {
+    let (mut world, first, second) = rivals();
+    world.book.connected(&first, 1, None, world.now);
+    world.book.disconnected(&first, 0.0, world.now);
+    for (hours, doubted) in [(23, false), (2, true)] {
+        world.now += hours * HOUR;
+        let seen = Some(world.book.unix(world.now) as u32);
+        world.book.hear(Heard { seen, ..Heard::of(first.clone(), GOSSIP) }, world.now);
+        world.book.connected(&second, 1, None, world.now);
+        assert_eq!(world.book.doubted.contains(&first), doubted, "after {hours} more hours");
+        world.book.disconnected(&second, 0.0, world.now);
+    }
+}
