@@ -28,8 +28,8 @@ const WEEDING: Duration = Duration::from_secs(15 * 60);
 const TRIAL: Duration = Duration::from_secs(28 * 60);
 
 /// With how many blocks one must have been seen to take a place, and after how many it goes if it has none.
-const DECIDED: u32 = 20;
-const UNDECIDED: u32 = 48;
+const DECIDED: u32 = 24;
+const UNDECIDED: u32 = 60;
 
 /// After this long it goes in any case: blocks may come seldom, or no more.
 const PATIENCE: Duration = Duration::from_secs(6 * 3600);

@@ -98,7 +98,7 @@ fn who_may_be_better_is_seen_with_more_blocks_but_not_for_ever() {
     let behind = |peer: &str, _| Some(if peer == trial { MS(131) } else { alike(peer) });
     let tasks = blocks.come(45, behind);
     assert_eq!(dropped(&tasks, &trial), None);
-    let tasks = blocks.come(35, behind);
+    let tasks = blocks.come(60, behind);
     assert_eq!(dropped(&tasks, &trial), Some("no better than those that are here"));
 }
 
