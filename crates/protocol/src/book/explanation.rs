@@ -91,7 +91,8 @@ impl PeerBook {
             terms: if entry.kind.is_own() { Vec::new() } else { entry.terms(now) },
             promise_ms: Some(entry)
                 .filter(|entry| !entry.kind.is_own())
-                .and_then(|entry| entry.promise_ms(self.scale(), now)),
+                .and_then(|entry| entry.promise(self.scale(), now))
+                .map(|promise| promise.value),
             obstacles,
             on_trial: entry.on_trial,
             was_connected: entry.was_connected() || !entry.uptime(now).is_zero(),

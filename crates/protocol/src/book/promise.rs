@@ -30,8 +30,8 @@ const SLACK: Duration = Duration::from_secs(2);
 
 /// As how many blocks with leads the expectation counts.
 ///
-/// This and the next two are fitted to the simulated network (`benches/src/peers`). They need not be exact: 200 or 800
-/// instead of 400, and 1 or 2 instead of 1.5, cost less than a hundredth of the time that a block takes.
+/// This and the next two are fitted to the simulated network (`benches/src/peers`). They need not be exact: over thirty
+/// seeds, 200 or 800 instead of 400, and 1.25 or 2 instead of 1.5, cost at most half a hundredth of what random peers take.
 const EXPECTED: f64 = 400.0;
 
 /// How the mean lead grows with earliness: the earlier lead more often, and by more.
@@ -114,11 +114,6 @@ impl Entry {
         let value = mean * 0.5f64.powf(self.record.lost.at(now) / LOST);
         let seen = self.record.early.map_or(SEEN, |early| early.count.max(1.0));
         Some(Promise { value, at_best: value * (1.0 + seen.powf(-0.5)) })
-    }
-
-    /// What it promises in milliseconds, as far as is known.
-    pub(super) fn promise_ms(&self, scale: Scale, now: Instant) -> Option<f64> {
-        self.promise(scale, now).map(|promise| promise.value)
     }
 
     /// As what share of the earliest it counts, by how early it is.

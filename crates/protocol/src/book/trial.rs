@@ -106,7 +106,7 @@ impl PeerBook {
             entry.state == State::Connected
                 && !entry.on_trial
                 && !entry.kind.is_fixed()
-                && has_been_tried(entry, now)
+                && has_been_here(entry, TRIAL, now)
                 && (!among_newcomers || entry.is_newcomer(now))
         };
         let settled = self.others().filter(|(_, entry)| may_lose(entry));
@@ -159,22 +159,18 @@ impl PeerBook {
         now: Instant,
     ) -> Verdict {
         let Some(entry) = self.entries.get(newcomer) else { return Verdict::Stays };
-        let long =
-            |time: Duration| entry.since.is_some_and(|since| now.saturating_duration_since(since) >= time);
+        let has_been_tried = has_been_here(entry, TRIAL, now);
         let Some((worst, least)) = self.rival(entry, scale, now) else {
             // Nobody may lose a place to it; others are to be known, too.
-            return if judgement == Judgement::Rotation && long(TRIAL) {
-                Verdict::Goes
-            } else {
-                Verdict::Stays
-            };
+            let goes = judgement == Judgement::Rotation && has_been_tried;
+            return if goes { Verdict::Goes } else { Verdict::Stays };
         };
         let seen = f64::from(entry.blocks_here) >= SEEN;
         let hopeless = seen && worth.promise.is_some() && !worth.may_be_better(&least);
         // Where no blocks come there is nothing to wait for.
         let (decided, over) = match entry.blocks_here {
-            0 => (has_been_tried(entry, now), has_been_tried(entry, now)),
-            blocks => (blocks >= DECIDED, blocks >= UNDECIDED || long(PATIENCE)),
+            0 => (has_been_tried, has_been_tried),
+            blocks => (blocks >= DECIDED, blocks >= UNDECIDED || has_been_here(entry, PATIENCE, now)),
         };
         match judgement {
             Judgement::Rotation if decided && worth.is_clearly_better(&least) => Verdict::Replaces(worst),
@@ -231,6 +227,6 @@ impl PeerBook {
     }
 }
 
-fn has_been_tried(entry: &Entry, now: Instant) -> bool {
-    entry.since.is_some_and(|since| now.saturating_duration_since(since) >= TRIAL)
+fn has_been_here(entry: &Entry, time: Duration, now: Instant) -> bool {
+    entry.since.is_some_and(|since| now.saturating_duration_since(since) >= time)
 }
